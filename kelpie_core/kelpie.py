@@ -1,0 +1,81 @@
+"""The face for embedding: one object over the ports, in whose name everything is done.
+
+    async with Kelpie(ports) as kelpie:
+        agent = await kelpie.agents.create(AgentDraft(name="Ada"))
+        result = await kelpie.messages.send(agent.id, [MessageDraft(content=(TextPart(text="hello"),))])
+"""
+
+from types import TracebackType
+
+from kelpie_core.ids import make_id
+from kelpie_core.model.actor import Actor
+from kelpie_core.ports import Ports
+from kelpie_core.service.agents import Agents
+from kelpie_core.service.blocks import Blocks
+from kelpie_core.service.messages import Messages
+from kelpie_core.service.recovery import unfinished_runs
+from kelpie_core.service.runs import Runs
+from kelpie_core.service.supervisor import Supervisor
+from kelpie_core.service.sweeps import run_due_sweeps
+from kelpie_core.service.tools import Tools
+from kelpie_core.service.transfer import Transfer
+
+
+class Kelpie:
+    """Agents, blocks, tools, messages, runs and transfer, in the name of `actor`.
+
+    Entering it as a context takes up what a dead process left; leaving it waits for the live turns, at most
+    `grace_seconds`, and gives back the leases of those that are still at work.
+    """
+
+    def __init__(
+        self, ports: Ports, *, actor: Actor = Actor(), holder: str | None = None, grace_seconds: float = 10
+    ) -> None:
+        self.ports = ports
+        self.actor = actor
+        self.holder = holder or make_id("lease", ports.entropy.bits(122))
+        self.grace_seconds = grace_seconds
+        self._supervisor = Supervisor(ports)
+        self._bind()
+
+    def _bind(self) -> None:
+        self.agents = Agents(self.ports, self.actor)
+        self.blocks = Blocks(self.ports, self.actor)
+        self.tools = Tools(self.ports, self.actor)
+        self.messages = Messages(self.ports, self.actor, self._supervisor, self.holder)
+        self.runs = Runs(self.ports, self.actor)
+        self.transfer = Transfer(self.ports, self.actor)
+
+    def acting_as(self, actor: Actor) -> "Kelpie":
+        """Return the same Kelpie in another actor's name: same ports, same live turns."""
+        other = Kelpie(self.ports, actor=actor, holder=self.holder, grace_seconds=self.grace_seconds)
+        other._supervisor = self._supervisor
+        other._bind()
+        return other
+
+    async def recover(self, *, takeover: bool = False) -> int:
+        """Take up the runs whose process died and purge what is due; return how many runs were taken up.
+
+        Call it at start and from time to time. With `takeover`, leases of other holders count as run out: only for a
+        store that no other process can have open. Raises StoreError.
+        """
+        taken, last = 0, None
+        while runs := await unfinished_runs(self.ports, last):
+            for run in runs:
+                taken += await self.messages.take_up(run.id, takeover=takeover)
+            last = runs[-1]
+        await run_due_sweeps(self.ports)
+        return taken
+
+    async def aclose(self) -> None:
+        """Wait for the live turns, at most `grace_seconds`; then leave the rest to recovery."""
+        await self._supervisor.aclose(self.grace_seconds)
+
+    async def __aenter__(self) -> "Kelpie":
+        await self.recover()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()

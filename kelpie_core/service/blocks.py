@@ -1,0 +1,108 @@
+"""Memory blocks: create, read, list, update, delete."""
+
+from collections.abc import Sequence
+
+import attrs
+
+from kelpie_core.ids import make_id
+from kelpie_core.model.actor import Actor
+from kelpie_core.model.agent import Agent
+from kelpie_core.model.block import Block
+from kelpie_core.ports import Ports, Transaction
+from kelpie_core.records import AGENTS, BLOCKS
+from kelpie_core.service.commit import commit
+from kelpie_core.service.drafts import BlockChanges, BlockDraft, Page, changed
+from kelpie_core.service.inputs import check_block
+from kelpie_core.service.owned import read_owned
+from kelpie_core.service.paging import by_creation, read_page
+
+
+@attrs.frozen
+class Blocks:
+    """The actor's memory blocks. Everything raises StoreError; what else is said at each method."""
+
+    _ports: Ports
+    _actor: Actor
+
+    def drafted(self, draft: BlockDraft) -> Block:
+        """Return the block that a draft makes, with an id, checked; raise InvalidInput, LimitExceeded."""
+        now = self._ports.clock.now()
+        block = Block(
+            id=make_id("block", self._ports.entropy.bits(122)),
+            organization_id=self._actor.organization_id,
+            created_by_id=self._actor.user_id,
+            created_at=now,
+            updated_at=now,
+            **attrs.asdict(draft, recurse=False),
+        )
+        check_block(block)
+        return block
+
+    async def create(self, draft: BlockDraft) -> Block:
+        """Store a new block and return it; raise InvalidInput, LimitExceeded."""
+        block = self.drafted(draft)
+        await commit(self._ports, lambda tx: put_new_block(tx, block))
+        return block
+
+    async def get(self, block_id: str) -> Block:
+        """Return a block; raise NotFound."""
+        return await commit(self._ports, lambda tx: read_owned(tx, self._actor, BLOCKS, block_id))
+
+    async def list(self, page: Page = Page(), *, label: str | None = None) -> Sequence[Block]:
+        """Return a page of blocks, oldest first unless descending; with `label`, only those; raise InvalidInput."""
+        organization = self._actor.organization_id
+        index, equals = ("by_organization", (organization,)) if label is None else ("by_label", (organization, label))
+
+
+        async def body(tx: Transaction) -> list[Block]:
+            return await read_page(tx, BLOCKS, index, equals, page, by_creation(tx, self._actor, BLOCKS))
+
+        return await commit(self._ports, body)
+
+    async def update(self, block_id: str, changes: BlockChanges) -> Block:
+        """Change a block and return it; raise NotFound, InvalidInput, LimitExceeded."""
+        now = self._ports.clock.now()
+
+        async def body(tx: Transaction) -> Block:
+            block = changed(await read_owned(tx, self._actor, BLOCKS, block_id), changes)
+            block = attrs.evolve(block, updated_at=now)
+            check_block(block)
+            await tx.put(BLOCKS, block)
+            return block
+
+        return await commit(self._ports, body)
+
+    async def delete(self, block_id: str) -> None:
+        """Delete a block and detach it from its agents; raise NotFound."""
+        deleted = False
+
+        async def body(tx: Transaction) -> None:
+            nonlocal deleted
+            if deleted and await tx.get(BLOCKS, (block_id,)) is None:
+                return  # an earlier attempt of ours went through, only its acknowledgement was lost
+            await read_owned(tx, self._actor, BLOCKS, block_id)
+            deleted = True
+            await self._detach_everywhere(tx, block_id)
+            await tx.delete(BLOCKS, (block_id,))
+
+        await commit(self._ports, body)
+
+    async def agents_of(self, block_id: str, page: Page = Page()) -> Sequence[Agent]:
+        """Return a page of the agents that have the block; raise NotFound, InvalidInput."""
+
+        async def body(tx: Transaction) -> list[Agent]:
+            await read_owned(tx, self._actor, BLOCKS, block_id)
+            return await read_page(tx, AGENTS, "by_block", (block_id,), page, by_creation(tx, self._actor, AGENTS))
+
+        return await commit(self._ports, body)
+
+    async def _detach_everywhere(self, tx: Transaction, block_id: str) -> None:
+        while agents := await tx.scan(AGENTS, "by_block", (block_id,), limit=100):
+            for agent in agents:
+                await tx.put(AGENTS, attrs.evolve(agent, block_ids=tuple(i for i in agent.block_ids if i != block_id)))
+
+
+async def put_new_block(tx: Transaction, block: Block) -> None:
+    """Store a new block, once: the second attempt of the same creation finds it there."""
+    if await tx.get(BLOCKS, (block.id,)) is None:
+        await tx.put(BLOCKS, block)

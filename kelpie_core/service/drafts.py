@@ -1,0 +1,181 @@
+"""What callers hand in: drafts of new things, changes of existing ones, pages, options. Frozen values, unchecked."""
+
+from typing import Final, TypeVar
+
+import attrs
+
+from kelpie_core.json_types import JsonObject
+from kelpie_core.limits import BLOCK_LIMIT_CHARS_DEFAULT, PAGE_ITEMS_DEFAULT, TOOL_RETURN_CHARS_DEFAULT
+from kelpie_core.model.agent import AgentType, TurnLimits
+from kelpie_core.model.content import ContentPart
+from kelpie_core.model.message import Role
+from kelpie_core.model.tool import ToolType
+
+T = TypeVar("T")
+
+
+class Unset:
+    """The type of UNSET."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset()
+
+
+@attrs.frozen(kw_only=True)
+class BlockDraft:
+    """A memory block to be."""
+
+    label: str
+    value: str = ""
+    limit: int = BLOCK_LIMIT_CHARS_DEFAULT
+    description: str | None = None
+    read_only: bool = False
+    hidden: bool | None = None
+    tags: tuple[str, ...] = ()
+    metadata: JsonObject = attrs.field(factory=dict)
+    extra: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class BlockChanges:
+    """Changes of a memory block; what is UNSET stays."""
+
+    label: str | Unset = UNSET
+    value: str | Unset = UNSET
+    limit: int | Unset = UNSET
+    description: str | None | Unset = UNSET
+    read_only: bool | Unset = UNSET
+    hidden: bool | None | Unset = UNSET
+    tags: tuple[str, ...] | Unset = UNSET
+    metadata: JsonObject | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class ToolDraft:
+    """A tool to be."""
+
+    name: str
+    tool_type: ToolType = ToolType.CUSTOM
+    description: str | None = None
+    source_type: str | None = "python"
+    source_code: str | None = None
+    json_schema: JsonObject | None = None
+    args_json_schema: JsonObject | None = None
+    tags: tuple[str, ...] = ()
+    return_char_limit: int = TOOL_RETURN_CHARS_DEFAULT
+    default_requires_approval: bool | None = None
+    idempotent: bool = False
+    metadata: JsonObject = attrs.field(factory=dict)
+    extra: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ToolChanges:
+    """Changes of a tool; what is UNSET stays."""
+
+    name: str | Unset = UNSET
+    description: str | None | Unset = UNSET
+    source_type: str | None | Unset = UNSET
+    source_code: str | None | Unset = UNSET
+    json_schema: JsonObject | None | Unset = UNSET
+    args_json_schema: JsonObject | None | Unset = UNSET
+    tags: tuple[str, ...] | Unset = UNSET
+    return_char_limit: int | Unset = UNSET
+    default_requires_approval: bool | None | Unset = UNSET
+    idempotent: bool | Unset = UNSET
+    metadata: JsonObject | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class AgentDraft:
+    """An agent to be. `blocks` are created with it; `tool_names` are looked up in the organization."""
+
+    name: str
+    agent_type: AgentType = AgentType.LETTA_V1
+    system: str = ""
+    description: str | None = None
+    model: str | None = None
+    embedding: str | None = None
+    llm_config: JsonObject | None = None
+    embedding_config: JsonObject | None = None
+    model_settings: JsonObject | None = None
+    blocks: tuple[BlockDraft, ...] = ()
+    block_ids: tuple[str, ...] = ()
+    tool_ids: tuple[str, ...] = ()
+    tool_names: tuple[str, ...] = ()
+    tool_rules: tuple[JsonObject, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: JsonObject = attrs.field(factory=dict)
+    secrets: dict[str, str] = attrs.field(factory=dict, repr=False)
+    timezone: str | None = None
+    message_buffer_autoclear: bool = False
+    hidden: bool | None = None
+    limits: TurnLimits = TurnLimits()
+    extra: JsonObject = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class AgentChanges:
+    """Changes of an agent; what is UNSET stays."""
+
+    name: str | Unset = UNSET
+    system: str | Unset = UNSET
+    description: str | None | Unset = UNSET
+    model: str | None | Unset = UNSET
+    embedding: str | None | Unset = UNSET
+    llm_config: JsonObject | None | Unset = UNSET
+    embedding_config: JsonObject | None | Unset = UNSET
+    model_settings: JsonObject | None | Unset = UNSET
+    block_ids: tuple[str, ...] | Unset = UNSET
+    tool_ids: tuple[str, ...] | Unset = UNSET
+    tool_rules: tuple[JsonObject, ...] | Unset = UNSET
+    tags: tuple[str, ...] | Unset = UNSET
+    metadata: JsonObject | Unset = UNSET
+    secrets: dict[str, str] | Unset = attrs.field(default=UNSET, repr=False)
+    timezone: str | None | Unset = UNSET
+    message_buffer_autoclear: bool | Unset = UNSET
+    hidden: bool | None | Unset = UNSET
+    limits: TurnLimits | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class MessageDraft:
+    """A message that a caller sends."""
+
+    content: tuple[ContentPart, ...]
+    role: Role = Role.USER
+    name: str | None = None
+    otid: str | None = None
+    sender_id: str | None = None
+    group_id: str | None = None
+    batch_item_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """Which items of a list: at most `limit`, beyond the item `after`, before the item `before` (ids)."""
+
+    limit: int = PAGE_ITEMS_DEFAULT
+    after: str | None = None
+    before: str | None = None
+    descending: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class TurnOptions:
+    """How to run a turn. `wait_seconds` is how long to wait for a busy agent; 0 refuses with AgentBusy at once."""
+
+    steps_max: int | None = None
+    tokens: bool = False
+    background: bool = False
+    wait_seconds: float = 0
+
+
+def changed(value: T, changes: object) -> T:
+    """Return `value` with every field of `changes` that is set."""
+    return attrs.evolve(  # type: ignore[misc]
+        value, **{field: new for field, new in attrs.asdict(changes, recurse=False).items() if new is not UNSET}  # type: ignore[arg-type]
+    )

@@ -1,0 +1,105 @@
+"""Chunks of the model's stream to one reply, retried by policy.
+
+A stream that ends without `ModelFinished` was cut, and counts as a failure. Once a listener has heard pieces of an
+attempt it is not repeated: the pieces could not be taken back.
+"""
+
+from collections.abc import Callable
+
+import attrs
+
+from kelpie_core.errors import ModelError
+from kelpie_core.ids import make_id
+from kelpie_core.limits import MODEL_BACKOFF_MS, MODEL_BACKOFF_MS_MAX, MODEL_RETRIES_MAX
+from kelpie_core.model.content import ContentPart, ReasoningPart, TextPart
+from kelpie_core.model.tool import ToolCall
+from kelpie_core.ports import ModelChunk, ModelFinished, ModelRequest, Ports, ReasoningDelta, TextDelta, ToolCallDelta
+from kelpie_core.service.commit import back_off
+from kelpie_core.turn.events import ModelReplied
+
+Piece = TextDelta | ReasoningDelta | ToolCallDelta
+
+
+@attrs.define(eq=False)
+class _Collector:
+    """Gathers the chunks of one attempt."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: dict[int, ToolCall] = attrs.field(factory=dict)
+    finished: ModelFinished | None = None
+
+    def add(self, chunk: ModelChunk) -> None:
+        match chunk:
+            case TextDelta(text=text):
+                self.text += text
+            case ReasoningDelta(text=text):
+                self.reasoning += text
+            case ToolCallDelta():
+                self._add_call(chunk)
+            case ModelFinished():
+                self.finished = chunk
+
+    def _add_call(self, chunk: ToolCallDelta) -> None:
+        call = self.calls.get(chunk.index, ToolCall(id="", name="", arguments=""))
+        self.calls[chunk.index] = ToolCall(
+            id=call.id or chunk.id or "",
+            name=call.name or chunk.name or "",
+            arguments=call.arguments + chunk.arguments,
+        )
+
+    def content(self) -> tuple[ContentPart, ...]:
+        parts: list[ContentPart] = []
+        if self.reasoning:
+            parts.append(ReasoningPart(reasoning=self.reasoning))
+        if self.text:
+            parts.append(TextPart(text=self.text))
+        return tuple(parts)
+
+
+async def ask_model(
+    ports: Ports, request: ModelRequest, step_id: str, hear: Callable[[Piece], None] | None
+) -> ModelReplied:
+    """Return the model's reply, giving its pieces to `hear` as they come; raise ModelError after the retries."""
+    attempt = 0
+    while True:
+        heard: list[Piece] = []
+        try:
+            return await _attempt(ports, request, step_id, hear, heard)
+        except ModelError as error:
+            attempt += 1
+            if not error.retriable or heard or attempt > MODEL_RETRIES_MAX:
+                raise
+        await back_off(ports, attempt, first_ms=MODEL_BACKOFF_MS, max_ms=MODEL_BACKOFF_MS_MAX)
+
+
+async def _attempt(
+    ports: Ports, request: ModelRequest, step_id: str, hear: Callable[[Piece], None] | None, heard: list[Piece]
+) -> ModelReplied:
+    collector = _Collector()
+    async for chunk in ports.model.stream(request):
+        collector.add(chunk)
+        if hear is not None and not isinstance(chunk, ModelFinished):
+            hear(chunk)
+            heard.append(chunk)
+    if collector.finished is None:
+        raise ModelError("the model's stream was cut", kind="llm_error")
+    return ModelReplied(
+        step_id=step_id,
+        content=collector.content(),
+        tool_calls=_distinct(ports, collector.calls),
+        usage=collector.finished.usage,
+        truncated=collector.finished.truncated,
+    )
+
+
+def _distinct(ports: Ports, calls: dict[int, ToolCall]) -> tuple[ToolCall, ...]:
+    """Return the calls in order, each with an id of its own: returns are paired by it."""
+    seen: set[str] = set()
+    result: list[ToolCall] = []
+    for _, call in sorted(calls.items()):
+        if not call.id or call.id in seen:
+            call = attrs.evolve(call, id=make_id("call", ports.entropy.bits(122)))
+        seen.add(call.id)
+        result.append(call)
+    return tuple(result)

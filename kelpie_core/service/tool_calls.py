@@ -1,0 +1,79 @@
+"""One call of a tool: the only dispatcher, for plain and streamed turns alike.
+
+A builtin memory tool is resolved inside the commit that stores its return (`edit_in`); every other tool runs outside.
+What the model did wrong (no such tool, arguments that are not JSON) is an error return: the model reads it.
+"""
+
+import datetime as dt
+
+import attrs
+import msgspec
+
+from kelpie_core.errors import ToolError
+from kelpie_core.json_types import JsonObject
+from kelpie_core.limits import TOOL_SECONDS_DEFAULT
+from kelpie_core.model.agent import Agent
+from kelpie_core.model.tool import Tool, ToolCall, ToolReturn, ToolStatus, ToolType
+from kelpie_core.ports import Ports, Transaction
+from kelpie_core.records import BLOCKS
+from kelpie_core.turn.machine import error_return
+from kelpie_core.turn.memory import MEMORY_TOOLS, EditRefused, edit
+
+INTERRUPTED = "interrupted: the server stopped while this tool was running; whether it took effect is unknown"
+
+
+def find_called(tools: tuple[Tool, ...], call: ToolCall) -> Tool | None:
+    """Return the agent's tool that a call names, or None."""
+    return next((tool for tool in tools if tool.name == call.name), None)
+
+
+def is_memory_tool(tool: Tool | None) -> bool:
+    """Return whether calls of the tool are resolved inside the commit."""
+    return tool is not None and tool.tool_type is not ToolType.CUSTOM and tool.name in MEMORY_TOOLS
+
+
+async def run_tool(ports: Ports, agent: Agent, tools: tuple[Tool, ...], call: ToolCall, resumed: bool) -> ToolReturn:
+    """Return what a call of a tool outside the store gave."""
+    tool = find_called(tools, call)
+    if tool is None:
+        return error_return(call, f"there is no tool {call.name!r}; there are: {', '.join(t.name for t in tools)}")
+    if resumed and not tool.idempotent:
+        return error_return(call, INTERRUPTED)
+    arguments = parsed_arguments(call)
+    if arguments is None:
+        return error_return(call, "the arguments are not a JSON object")
+    try:
+        returned = await ports.tools.run(tool, call, arguments, agent.secrets, TOOL_SECONDS_DEFAULT)
+    except ToolError as error:
+        return error_return(call, f"the tool could not be run: {error}")
+    return attrs.evolve(returned, tool_call_id=call.id, text=_cut(returned.text, tool.return_char_limit))
+
+
+async def edit_in(tx: Transaction, agent: Agent, call: ToolCall, now: dt.datetime) -> ToolReturn:
+    """Apply a memory tool to the agent's blocks as they are in this transaction, and return what the model is told."""
+    arguments = parsed_arguments(call)
+    if arguments is None:
+        return error_return(call, "the arguments are not a JSON object")
+    blocks = [block for key in agent.block_ids if (block := await tx.get(BLOCKS, (key,))) is not None]
+    try:
+        edited = edit(call.name, arguments, {block.label: block for block in blocks})
+    except EditRefused as refusal:
+        return error_return(call, str(refusal))
+    if edited.block is not None:
+        await tx.put(BLOCKS, attrs.evolve(edited.block, updated_at=now))
+    return ToolReturn(tool_call_id=call.id, status=ToolStatus.SUCCESS, text=edited.words)
+
+
+def parsed_arguments(call: ToolCall) -> JsonObject | None:
+    """Return the arguments as a JSON object; None if they are none."""
+    try:
+        value = msgspec.json.decode(call.arguments.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _cut(text: str | None, chars_max: int) -> str | None:
+    if text is None or len(text) <= chars_max:
+        return text
+    return f"{text[:chars_max]}... [cut: {len(text)} characters, {chars_max} are allowed]"

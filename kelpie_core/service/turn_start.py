@@ -1,0 +1,137 @@
+"""The commit that begins a turn: input messages, run, lease and window together, before the model is called."""
+
+import attrs
+
+from kelpie_core.errors import AgentBusy
+from kelpie_core.ids import make_id
+from kelpie_core.model.actor import Actor
+from kelpie_core.model.agent import Agent, AgentHead, Lease
+from kelpie_core.model.message import Message
+from kelpie_core.model.run import Run, RunStatus
+from kelpie_core.model.turn import Turn
+from kelpie_core.ports import Ports, Transaction
+from kelpie_core.records import AGENTS, HEADS, MESSAGES, RUNS
+from kelpie_core.service.commit import commit
+from kelpie_core.service.drafts import MessageDraft, TurnOptions
+from kelpie_core.service.inputs import check_turn
+from kelpie_core.service.lease import granted, is_held
+from kelpie_core.service.owned import read_head, read_owned
+from kelpie_core.turn.events import InputArrived
+from kelpie_core.turn.machine import transition
+from kelpie_core.turn.window import extended
+
+
+@attrs.frozen(kw_only=True)
+class Started:
+    """A run that has begun. Without a lease it is another one: the one that this very input began before."""
+
+    run: Run
+    lease: Lease | None
+
+
+class Abandoned(Exception):
+    """The agent is held by a lease that ran out: that run must be taken up before another begins."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+@attrs.frozen
+class TurnStart:
+    """Begins one turn. May be committed again after a lost acknowledgement: the ids are chosen once."""
+
+    ports: Ports
+    actor: Actor
+    agent_id: str
+    drafts: tuple[MessageDraft, ...]
+    options: TurnOptions
+    holder: str
+    run_id: str
+    message_ids: tuple[str, ...]
+
+    async def commit(self) -> Started:
+        """Store the beginning; raise NotFound, InvalidInput, AgentBusy, Abandoned, StoreError."""
+        check_turn(self.drafts, self.options)
+        return await commit(self.ports, self._body)
+
+    async def _body(self, tx: Transaction) -> Started:
+        agent = await read_owned(tx, self.actor, AGENTS, self.agent_id)
+        head = await read_head(tx, self.actor, self.agent_id)
+        run = await tx.get(RUNS, (self.run_id,))
+        if run is not None:
+            return Started(run=run, lease=_lease_of(head, run))
+        earlier = await self._earlier(tx)
+        if earlier is not None:
+            return Started(run=earlier, lease=None)
+        self._check_free(head)
+        return await self._begin(tx, agent, head)
+
+    def _check_free(self, head: AgentHead) -> None:
+        if head.lease is None:
+            return
+        if is_held(head, self.ports.clock.now()):
+            raise AgentBusy(self.agent_id, head.lease.run_id)
+        raise Abandoned(head.lease.run_id)
+
+    async def _earlier(self, tx: Transaction) -> Run | None:
+        """Return the run that the same input (by its otids) began before, if any."""
+        for draft in self.drafts:
+            if draft.otid is None:
+                continue
+            for message in await tx.scan(MESSAGES, "by_otid", (self.agent_id, draft.otid), limit=1):
+                if message.run_id is not None:
+                    return await tx.get(RUNS, (message.run_id,))
+        return None
+
+    async def _begin(self, tx: Transaction, agent: Agent, head: AgentHead) -> Started:
+        now, first, end = self.ports.clock.now(), head.seq_next, head.seq_next + len(self.drafts)
+        head = granted(head, self.holder, self.run_id, now)
+        head = attrs.evolve(head, seq_next=end, window=extended(head.window, first, end))
+        run = self._run_of(agent, first)
+        for seq, (key, draft) in enumerate(zip(self.message_ids, self.drafts, strict=True), first):
+            fields = attrs.asdict(draft, recurse=False)
+            message = Message(
+                id=key, agent_id=self.agent_id, seq=seq, run_id=self.run_id, created_at=now, **fields
+            )
+            await tx.put(MESSAGES, message)
+        await tx.put(RUNS, run)
+        await tx.put(HEADS, head)
+        return Started(run=run, lease=head.lease)
+
+    def _run_of(self, agent: Agent, seq_first: int) -> Run:
+        now, limits = self.ports.clock.now(), agent.limits
+        turn = Turn(
+            steps_max=min(self.options.steps_max or limits.steps_max, limits.steps_max),
+            tool_calls_max=limits.tool_calls_max,
+            tokens_max=limits.tokens_max,
+        )
+        turn, _ = transition(turn, InputArrived())
+        return Run(
+            id=self.run_id,
+            agent_id=self.agent_id,
+            organization_id=self.actor.organization_id,
+            created_by_id=self.actor.user_id,
+            status=RunStatus.RUNNING,
+            turn=turn,
+            background=self.options.background,
+            seq_first=seq_first,
+            seconds_max=limits.seconds_max,
+            created_at=now,
+            updated_at=now,
+        )
+
+
+def _lease_of(head: AgentHead, run: Run) -> Lease | None:
+    return head.lease if head.lease is not None and head.lease.run_id == run.id else None
+
+
+def make_start(
+    ports: Ports, actor: Actor, holder: str, agent_id: str, drafts: tuple[MessageDraft, ...], options: TurnOptions
+) -> TurnStart:
+    """Return the beginning of a turn, its ids chosen."""
+    run_id = make_id("run", ports.entropy.bits(122))
+    message_ids = tuple(make_id("message", ports.entropy.bits(122)) for _ in drafts)
+    return TurnStart(ports, actor, agent_id, drafts, options, holder, run_id, message_ids)
+
+

@@ -1,0 +1,231 @@
+"""Driving a turn to its end: perform what the machine asks for, commit what happened, tell the listeners.
+
+The driver decides nothing. It keeps the lease alive beside the work, and hears of a stop (a cancel, the deadline, a
+lost lease) while it waits for the model or a tool. A process that dies here leaves a stored turn, which another takes
+up (recovery.py).
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+import attrs
+
+from kelpie_core.errors import ModelError, NotFound, StoreError
+from kelpie_core.ids import make_id
+from kelpie_core.limits import LEASE_RENEWALS_PER_LEASE, LEASE_SECONDS, WINDOW_MESSAGES_MAX
+from kelpie_core.model.agent import Agent, Lease
+from kelpie_core.model.run import Run
+from kelpie_core.model.tool import Tool
+from kelpie_core.model.turn import StopReason
+from kelpie_core.ports import ModelRequest, Ports, Transaction
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, RUNS, TOOLS
+from kelpie_core.service.commit import commit
+from kelpie_core.service.history import read_window
+from kelpie_core.service.lease import check_lease, renewed
+from kelpie_core.service.model_reply import Piece, ask_model
+from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, run_tool
+from kelpie_core.service.turn_commit import Applied, Resolve, TurnCommit
+from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
+from kelpie_core.turn.effects import CallModel, RunTool, WorldEffect
+from kelpie_core.turn.events import Event, ModelFailed, Stopped, ToolReturned
+from kelpie_core.turn.machine import resume
+from kelpie_core.turn.window import rendered_system, visible
+
+T = TypeVar("T")
+
+
+class StopTurn(Exception):
+    """The turn must end now, for `reason`."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@attrs.define(eq=False)
+class TurnDriver:
+    """Drives one stored run that `lease` holds. `hear` is told every event; `tokens`: deltas too.
+
+    `stop()` may be called at any time from the same loop.
+    """
+
+    ports: Ports
+    run: Run
+    lease: Lease
+    hear: Callable[[TurnEvent], None]
+    tokens: bool = False
+    _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _lost: StoreError | NotFound | None = attrs.field(default=None, init=False)
+
+    async def drive(self) -> Run:
+        """Drive the turn to its end and return its run; raise LeaseLost, NotFound, StoreError."""
+        heartbeat = asyncio.ensure_future(self._keep_lease())
+        try:
+            effect = resume(self.run.turn)
+            while effect is not None:
+                effect = await self._advance(await self._perform(effect))
+        finally:
+            heartbeat.cancel()
+            await asyncio.wait((heartbeat,))
+        self.hear(TurnEnded(run=self.run))
+        return self.run
+
+    async def break_off(self, reason: StopReason, error: str | None) -> Run:
+        """End the turn where it stands, every open call answered; raise LeaseLost, NotFound, StoreError."""
+        await self._advance(_happened(Stopped(reason=reason, error=error)))
+        self.hear(TurnEnded(run=self.run))
+        return self.run
+
+    def stop(self) -> None:
+        """Let the turn end as cancelled, as soon as may be."""
+        self._stopping.set()
+
+    async def _perform(self, effect: WorldEffect) -> "_Happening":
+        try:
+            self._check_stop()
+            match effect:
+                case CallModel():
+                    return await self._until_stopped(self._call_model())
+                case RunTool():
+                    return await self._until_stopped(self._run_tool(effect))
+        except StopTurn as stop:
+            return _happened(Stopped(reason=stop.reason))
+
+    async def _advance(self, happening: "_Happening") -> WorldEffect | None:
+        applied = await TurnCommit(
+            ports=self.ports,
+            run=self.run,
+            lease=self.lease,
+            resolve=happening.resolve,
+            message_id=happening.message_id or self._make_id("message"),
+        ).apply()
+        self._tell(applied)
+        return applied.effect
+
+    def _tell(self, applied: Applied) -> None:
+        self.run = applied.run
+        for message in applied.messages:
+            self.hear(MessageStored(message=message))
+
+    async def _call_model(self) -> "_Happening":
+        request = await commit(self.ports, self._request)
+        step_id, message_id = self._make_id("step"), self._make_id("message")
+        created_at = self.ports.clock.now()
+
+        def hear(piece: Piece) -> None:
+            delta = Delta(
+                message_id=message_id, run_id=self.run.id, step_id=step_id, created_at=created_at, part=piece
+            )
+            self.hear(delta)
+
+        try:
+            reply = await ask_model(self.ports, request, step_id, hear if self.tokens else None)
+        except ModelError as error:
+            return _happened(ModelFailed(kind=error.kind, message=str(error)))
+        return _happened(reply, message_id)
+
+    async def _request(self, tx: Transaction) -> ModelRequest:
+        agent, tools = await self._agent_and_tools(tx)
+        head = await tx.get(HEADS, (agent.id,))
+        if head is None:
+            raise NotFound("agent", agent.id)
+        window = await read_window(tx, head, WINDOW_MESSAGES_MAX)
+        blocks = [block for key in agent.block_ids if (block := await tx.get(BLOCKS, (key,))) is not None]
+        return ModelRequest(
+            agent_id=agent.id,
+            model=agent.model,
+            system=rendered_system(agent, tuple(blocks)),
+            messages=visible(window),
+            tools=tools,
+            llm_config=agent.llm_config,
+            model_settings=agent.model_settings,
+        )
+
+    async def _run_tool(self, effect: RunTool) -> "_Happening":
+        agent, tools = await commit(self.ports, self._agent_and_tools)
+        call = effect.call
+        if not is_memory_tool(find_called(tools, call)):
+            returned = await run_tool(self.ports, agent, tools, call, effect.resumed)
+            return _happened(ToolReturned(tool_return=returned))
+
+        async def resolve(tx: Transaction, agent: Agent) -> Event:
+            return ToolReturned(tool_return=await edit_in(tx, agent, call, self.ports.clock.now()))
+
+        return _Happening(resolve=resolve)
+
+    async def _agent_and_tools(self, tx: Transaction) -> tuple[Agent, tuple[Tool, ...]]:
+        agent = await tx.get(AGENTS, (self.run.agent_id,))
+        if agent is None:
+            raise NotFound("agent", self.run.agent_id)
+        tools = [tool for key in agent.tool_ids if (tool := await tx.get(TOOLS, (key,))) is not None]
+        return agent, tuple(tools)
+
+    def _check_stop(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+        if self._stopping.is_set() or self.run.cancel_requested:
+            raise StopTurn(StopReason.CANCELLED)
+        if self._seconds_left() <= 0:
+            raise StopTurn(StopReason.MAX_SECONDS)
+
+    async def _until_stopped(self, work: Coroutine[object, object, T]) -> T:
+        """Return what `work` gives; if a stop, the deadline or the loss of the lease comes first, cancel it and raise."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((task, stop), timeout=self._seconds_left(), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            self._check_stop()
+            raise StopTurn(StopReason.MAX_SECONDS)
+        finally:
+            stop.cancel()
+            task.cancel()
+            await asyncio.wait((task,))
+
+    def _seconds_left(self) -> float:
+        end = self.run.created_at + dt.timedelta(seconds=self.run.seconds_max)
+        return (end - self.ports.clock.now()).total_seconds()
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease for as long as the turn works. A lost lease stops the work; a failing store does not yet."""
+        while True:
+            await self.ports.clock.sleep(LEASE_SECONDS / LEASE_RENEWALS_PER_LEASE)
+            try:
+                cancelled = await commit(self.ports, self._renew)
+            except (StoreError, NotFound) as error:
+                if isinstance(error, StoreError) and error.retriable:
+                    continue
+                self._lost = error
+                cancelled = True
+            if cancelled:
+                self._stopping.set()
+
+    async def _renew(self, tx: Transaction) -> bool:
+        head = await tx.get(HEADS, (self.run.agent_id,))
+        run = await tx.get(RUNS, (self.run.id,))
+        if head is None or run is None:
+            raise NotFound("agent", self.run.agent_id)
+        check_lease(head, self.lease)
+        await tx.put(HEADS, renewed(head, self.lease, self.ports.clock.now()))
+        return run.cancel_requested
+
+    def _make_id(self, prefix: str) -> str:
+        return make_id(prefix, self.ports.entropy.bits(122))
+
+
+@attrs.frozen(kw_only=True)
+class _Happening:
+    """What happened, known at once or only inside the commit; with the id that its message has already."""
+
+    resolve: Resolve
+    message_id: str | None = None
+
+
+def _happened(event: Event, message_id: str | None = None) -> _Happening:
+    async def resolve(tx: Transaction, agent: Agent) -> Event:
+        return event
+
+    return _Happening(resolve=resolve, message_id=message_id)

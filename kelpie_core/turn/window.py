@@ -1,0 +1,70 @@
+"""Which messages go into the next model call.
+
+The head keeps the window as spans of sequence numbers, so it stays small however long the history is. A model call
+reads only the last `WINDOW_MESSAGES_MAX` of them, by key. What the model sees never holds half a tool exchange.
+"""
+
+import attrs
+
+from kelpie_core.model.agent import Agent, Span
+from kelpie_core.model.block import Block
+from kelpie_core.model.message import Message, Role
+
+
+def extended(window: tuple[Span, ...], first: int, end: int) -> tuple[Span, ...]:
+    """Return the window with the messages `first <= seq < end` added behind it."""
+    if first >= end:
+        return window
+    if window and window[-1].end == first:
+        return (*window[:-1], attrs.evolve(window[-1], end=end))
+    return (*window, Span(first=first, end=end))
+
+
+def tail(window: tuple[Span, ...], count: int) -> tuple[Span, ...]:
+    """Return the part of the window that holds its last `count` messages."""
+    kept: list[Span] = []
+    for span in reversed(window):
+        if count <= 0:
+            break
+        first = max(span.first, span.end - count)
+        kept.append(Span(first=first, end=span.end))
+        count -= span.end - first
+    return tuple(reversed(kept))
+
+
+def visible(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what the model may see: no leading system message (it is rendered anew), no half tool exchange."""
+    if messages and messages[0].role is Role.SYSTEM:
+        messages = messages[1:]
+    called = {call.id for message in messages for call in message.tool_calls}
+    answered = {answer for message in messages for answer in answers_of(message)}
+    return tuple(
+        message
+        for message in messages
+        if all(call.id in answered for call in message.tool_calls) and all(a in called for a in answers_of(message))
+    )
+
+
+def answers_of(message: Message) -> tuple[str, ...]:
+    """Return the ids of the tool calls that a message answers. Old files name the call on the message itself."""
+    if message.role is not Role.TOOL:
+        return ()
+    ids = tuple(answer.tool_call_id or message.tool_call_id for answer in message.tool_returns)
+    return tuple(i for i in ids or (message.tool_call_id,) if i is not None)
+
+
+def rendered_system(agent: Agent, blocks: tuple[Block, ...]) -> str:
+    """Return the system prompt with the memory blocks below it."""
+    if not blocks:
+        return agent.system
+    return "\n".join((agent.system, "", "<memory_blocks>", *map(_rendered_block, blocks), "</memory_blocks>"))
+
+
+def _rendered_block(block: Block) -> str:
+    lines = [f"<{block.label}>"]
+    if block.description:
+        lines.append(f"<description>{block.description}</description>")
+    lines.append(f"<metadata>chars_current={len(block.value)} chars_limit={block.limit}</metadata>")
+    if block.read_only:
+        lines.append("<metadata>read_only=true</metadata>")
+    return "\n".join((*lines, "<value>", block.value, "</value>", f"</{block.label}>"))

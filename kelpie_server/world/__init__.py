@@ -1,0 +1,8 @@
+"""The real far sides of the core's ports.
+
+store_sqlite.py       the default store: one SQLite file, no setup
+sqlite_runner.py      where its work runs: on a thread of its own, or at once under simulation
+sqlite_database.py    its connection: reads, scans, group commits
+sqlite_schema.py      its tables: numbered migrations, forward only
+sqlite_errors.py      what a failure of SQLite means to a caller
+"""

@@ -1,0 +1,206 @@
+"""The connection of the SQLite store and what is asked of it. Nothing here waits for a loop or knows of threads.
+
+- Durable: write-ahead log with full sync, so a commit that returned survives power loss.
+- One owner: the lock on the file is exclusive for as long as it is open. So nobody writes behind the back of the
+  owner, and a second process is refused instead of being slow or wrong.
+- Group commit: all members share one transaction and one sync. Each is compared with the database, as its
+  predecessors in the group leave it, before it writes anything: a member in conflict has nothing to undo. If a write
+  fails, the group is rolled back and each member tried alone, so that one member's trouble stays its own.
+- Versions: each opening of the database has a range of its own and numbers its commits from there, so none is ever
+  used twice, and no row has to be written for it.
+
+Methods raise what apsw raises, and StoreError where the content is corrupt; `commit_group` gives StoreErrors.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import cast
+
+import apsw
+import attrs
+
+from kelpie_core.errors import Conflict, StoreError
+from kelpie_core.optimistic import ABSENT, Commit, EntryRow, Range, Row, Write, validate
+from kelpie_core.records import BY_KEY, Table
+from kelpie_server.world.sqlite_backup import SqliteBackup
+from kelpie_server.world.sqlite_errors import as_store_error
+from kelpie_server.world.sqlite_schema import check_ours, count_opening, index_table, migrate
+
+BUSY_TIMEOUT_MS = 250
+CACHE_KIB = 32 * 1024
+STATEMENTS_CACHED_MAX = 512
+# 2^40 commits for each of 2^23 openings: both out of reach, and together within the 63 bits of an integer.
+VERSIONS_PER_OPENING = 1 << 40
+_Stored = tuple[int, int, bytes]
+_Found = tuple[bytes, int, bytes, int, bytes]
+
+
+class SqliteDatabase:
+    """An open SQLite database with our tables."""
+
+    def __init__(self, path: str, vfs: str | None = None) -> None:
+        """Open or create the file; refuse it if it is in use or not ours; bring its tables up to date."""
+        self._connection = apsw.Connection(path, vfs=vfs, statementcachesize=STATEMENTS_CACHED_MAX)
+        try:
+            self._version_last = self._prepare(in_memory=path == ":memory:")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, *, in_memory: bool) -> int:
+        """Make the fresh connection ours and return the last version before those of this opening."""
+        connection = self._connection
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        # Before the first access: then the log needs no shared memory, which not every file system offers.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Lock first: of two that start at once, one goes on and one is refused, instead of both.
+        connection.execute("BEGIN EXCLUSIVE")
+        check_ours(connection)
+        connection.execute("COMMIT")
+        ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        if mode != ("memory" if in_memory else "wal"):
+            raise StoreError(f"the database cannot keep a write-ahead log (journal mode {mode})", retriable=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        # On macOS a plain sync does not reach the disk; elsewhere this changes nothing.
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        migrate(connection)
+        return count_opening(connection) * VERSIONS_PER_OPENING
+
+    def close(self) -> None:
+        """Bring the log into the file and close both; if that raises they are closed too, and the log has the rest."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.close()
+
+    def ping(self) -> None:
+        """Read something; raise if the database cannot."""
+        self._connection.execute("SELECT schema_version FROM store_state").fetchall()
+
+    def read(self, table: Table[object], key: bytes) -> Row | None:
+        """Return the row with that key, or None."""
+        found = cast(list[_Stored], self._connection.execute(_statements(table.name).read, (key,)).fetchall())
+        for version, codec, body in found:
+            _check_codec(table, codec)
+            return Row(version=version, body=body)
+        return None
+
+    def range(self, wanted: Range) -> list[EntryRow]:
+        """Return the rows of a range, in the order of the scan."""
+        found = []
+        for entry, version, key, codec, body in cast(list[_Found], self._select(wanted, "t.key", "t.codec", "t.body")):
+            _check_codec(wanted.table, codec)
+            found.append(EntryRow(entry=entry, key=key, version=version, body=body))
+        return found
+
+    def check(self, commit: Commit) -> None:
+        """Raise Conflict if anything that a commit saw is different now."""
+        validate(commit, self._version_of, self._versions_in)
+
+    def commit_group(self, commits: Sequence[Commit]) -> list[Exception | None]:
+        """Write all commits under one sync; return for each the error to raise, or None when it is written."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes: list[Exception | None] = [self._commit_member(commit) for commit in commits]
+        except Exception as error:
+            self._roll_back()
+            if len(commits) > 1:
+                return [outcome for commit in commits for outcome in self.commit_group((commit,))]
+            return [as_store_error(error)]
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            # The log may already hold the whole transaction, which a crash from here on would bring to light.
+            self._roll_back()
+            return [outcome or as_store_error(error, uncertain=True) for outcome in outcomes]
+        return outcomes
+
+    def start_backup(self, path: str) -> SqliteBackup:
+        """Return a copy to another file, to be made in steps."""
+        return SqliteBackup(self._connection, path)
+
+    def _commit_member(self, commit: Commit) -> Conflict | None:
+        try:
+            self.check(commit)
+        except Conflict as conflict:
+            return conflict
+        self._version_last += 1
+        for write in commit.writes:
+            self._apply(write)
+        return None
+
+    def _apply(self, write: Write) -> None:
+        execute, table = self._connection.execute, write.table
+        statements = _statements(table.name)
+        if write.body is None:
+            execute(statements.delete, (write.key,))
+        elif write.version == ABSENT:
+            execute(statements.insert, (write.key, self._version_last, table.codec_version, write.body))
+        else:
+            execute(statements.update, (self._version_last, table.codec_version, write.body, write.key))
+        for index, entry in write.removed:
+            execute(f"DELETE FROM {index_table(table.name, index)} WHERE entry = ?", (entry,))
+        for index, entry in write.added:
+            execute(f"INSERT INTO {index_table(table.name, index)} VALUES (?, ?)", (entry, write.key))
+
+    def _version_of(self, table: Table[object], key: bytes) -> int:
+        found = self._connection.execute(_statements(table.name).version, (key,)).fetchall()
+        return cast(int, found[0][0]) if found else ABSENT
+
+    def _versions_in(self, wanted: Range) -> list[tuple[bytes, int]]:
+        return cast(list[tuple[bytes, int]], self._select(wanted))
+
+    def _select(self, wanted: Range, *columns: str) -> "list[tuple[apsw.SQLiteValue, ...]]":
+        """Return (entry, version, columns...) for a range; raise StoreError if an entry leads to no record."""
+        sql = _range_sql(wanted.table.name, wanted.index, columns, wanted.descending)
+        rows = self._connection.execute(sql, (wanted.low, wanted.high, wanted.limit)).fetchall()
+        if any(row[1] is None for row in rows):
+            raise StoreError(f"table {wanted.table.name}: index {wanted.index} leads to no record", retriable=False)
+        return rows
+
+    def _roll_back(self) -> None:
+        # Some failures roll back by themselves.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+@attrs.frozen(kw_only=True)
+class _Statements:
+    """The SQL for one table of records."""
+
+    read: str
+    version: str
+    insert: str
+    update: str
+    delete: str
+
+
+@cache
+def _statements(table: str) -> _Statements:
+    return _Statements(
+        read=f"SELECT version, codec, body FROM {table} WHERE key = ?",
+        version=f"SELECT version FROM {table} WHERE key = ?",
+        insert=f"INSERT INTO {table} VALUES (?, ?, ?, ?)",
+        update=f"UPDATE {table} SET version = ?, codec = ?, body = ? WHERE key = ?",
+        delete=f"DELETE FROM {table} WHERE key = ?",
+    )
+
+
+@cache
+def _range_sql(table: str, index: str, columns: tuple[str, ...], descending: bool) -> str:
+    """Return the SQL that walks an index: entry and version first, no version where an entry leads nowhere."""
+    entry, source = "t.key", f"{table} AS t"
+    if index != BY_KEY:
+        # A left join, so that an entry without a record shows instead of vanishing from every list.
+        entry, source = "i.entry", f"{index_table(table, index)} AS i LEFT JOIN {table} AS t ON t.key = i.key"
+    return (
+        f"SELECT {', '.join((entry, 't.version', *columns))} FROM {source} WHERE {entry} >= ? AND {entry} < ? "
+        f"ORDER BY {entry} {'DESC' if descending else 'ASC'} LIMIT ?"
+    )
+
+
+def _check_codec(table: Table[object], codec: int) -> None:
+    if codec != table.codec_version:
+        raise StoreError(f"table {table.name}: a record has codec {codec}, not {table.codec_version}", retriable=False)

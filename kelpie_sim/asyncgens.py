@@ -1,0 +1,46 @@
+"""The async generators of a run, in the order in which they were first asked.
+
+Why: asyncio keeps them in a set hashed by address and closes them in its order. Here they are closed in the order of their
+first step; one that nobody refers to any more is closed by a task of the host that asked it first; one of a dead host
+goes to the graveyard.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from kelpie_sim.incarnation import INCARNATION, Incarnation
+
+AnyGenerator = AsyncGenerator[Any, Any]
+
+
+class AsyncGens:
+    """Unfinished async generators with the incarnation that asked them first."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[weakref.ref[AnyGenerator], Incarnation | None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def asked(self, generator: AnyGenerator) -> None:
+        """Take note of a generator's first step."""
+        key, entries = id(generator), self._entries
+        # Keyed by address for the look-up only; what is iterated is the order of insertion.
+        entries[key] = weakref.ref(generator, lambda _: entries.pop(key, None)), INCARNATION.get()
+
+    def forget(self, generator: AnyGenerator) -> Incarnation | None:
+        """Drop a generator that is about to be finalized; return whose it was."""
+        entry = self._entries.pop(id(generator), None)
+        return None if entry is None else entry[1]
+
+    def take(self, *, life: Incarnation | None = None, alive: bool = False) -> list[AnyGenerator]:
+        """Remove and return those of `life`, or with `alive` all, in order of their first step."""
+        chosen = [(key, ref()) for key, (ref, owner) in self._entries.items() if alive or owner is life]
+        for key, _ in chosen:
+            del self._entries[key]
+        return [generator for _, generator in chosen if generator is not None]

@@ -1,0 +1,87 @@
+"""What crashed hosts leave behind: kept until the run is over, then buried.
+
+Why: a power loss runs no `finally`. But as soon as nothing refers to a suspended coroutine, Python closes it, and its
+`finally` blocks run after all, in the context of whoever happened to run. So everything of a dead host is held here.
+After the trace is sealed the coroutines are closed one by one, in a dead context, where each port raises HostDead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any
+
+from kelpie_sim.incarnation import Incarnation, context_of
+from kelpie_sim.tasks import SimTask
+
+
+class Graveyard:
+    """Holds tasks, handles and async generators of dead hosts. `used` tells the loop whether any host ever died."""
+
+    __slots__ = ("_generators", "_tasks", "_things", "used")
+
+    def __init__(self) -> None:
+        self.used = False
+        self._tasks: list[SimTask[Any]] = []
+        self._generators: list[tuple[AsyncGenerator[Any, Any], Incarnation | None]] = []
+        self._things: list[object] = []
+
+    def keep(self, thing: object) -> None:
+        """Hold `thing` so that nothing is finalized before the burial."""
+        self._things.append(thing)
+
+    def keep_task(self, task: SimTask[Any]) -> None:
+        """Hold a suspended task, and take it out of asyncio's registry: nobody shall cancel it or wait for it."""
+        asyncio.tasks._unregister_task(task)
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # The C task has it.
+        self._tasks.append(task)
+
+    def keep_generator(self, generator: AsyncGenerator[Any, Any], life: Incarnation | None) -> None:
+        """Hold an unfinished async generator."""
+        self._generators.append((generator, life))
+
+    def bury(self) -> None:
+        """Close everything in the order in which it came; what the dead raise meanwhile is of no account."""
+        with _quiet():
+            for task in self._tasks:
+                _bury_task(task)
+            for generator, life in self._generators:
+                _close(lambda g=generator: g.aclose().send(None), life)  # type: ignore[misc]
+            self._tasks.clear()
+            self._generators.clear()
+            self._things.clear()
+
+
+def _bury_task(task: SimTask[Any]) -> None:
+    coro = task.get_coro()
+    if not task.done() and coro is not None:
+        _close(coro.close, task.life)
+    elif task.done() and not task.cancelled():
+        # It crashed its own host, and so ended by HostDead: seen, and of no account.
+        task.exception()
+
+
+def _close(close: Callable[[], object], life: Incarnation | None) -> None:
+    context = Context() if life is None else context_of(life)
+    try:
+        context.run(close)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: S110, BLE001, RUF100
+        # A coroutine may answer its end with anything (HostDead, "ignored GeneratorExit"): the run is over, none of it counts.
+        return
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence "Exception ignored in": the dead may fail as they like."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+

@@ -1,0 +1,22 @@
+"""What would leak the real world into a run: replaced by the simulated thing, or refused by the name of the call.
+
+In reading order:
+
+active.py     which run is guarded, and when the guards step aside
+patches.py    swapping attributes, and the names that other modules imported before
+clock.py      time and datetime show the virtual instant, in UTC; blocking sleep is refused
+entropy.py    urandom, uuid, secrets, random: seeded by the run
+order.py      what the standard library does in order of addresses
+refusals.py   threads, sockets, processes, files: refused
+guarded.py    installing all of them for one run, and taking them away again
+
+Not covered: references taken before the run that are no module attribute (default arguments, class attributes, bound
+methods like `now = datetime.now`); C code that asks the system itself (OpenSSL, numpy, SQLite's own random());
+`asyncio.Future()` made by hand (hashes by address; use loop.create_future()); the order of sets of text under another
+PYTHONHASHSEED; sets of objects that hash by address.
+"""
+
+from kelpie_sim.guards.active import allowed
+from kelpie_sim.guards.guarded import guarded
+
+__all__ = ["allowed", "guarded"]

@@ -1,0 +1,100 @@
+"""What cannot be simulated: threads, blocking waits, sockets, processes and files. Each is refused by the name of the call.
+
+Threads and waits are replaced; the rest is seen by an audit hook, which the interpreter calls before it asks the system.
+A hook cannot be taken away, so there is one per process, and it does nothing outside of a guarded run.
+Reading code (imports, source lines for tracebacks), time zones and package metadata stays allowed: it is the same in every
+run, and programs import late.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from kelpie_sim.guards.active import Guard, current
+from kelpie_sim.guards.patches import Patch
+
+FILE_EVENTS = frozenset({"open", "os.listdir", "os.scandir", "os.rename", "os.mkdir"})
+REFUSED_EVENTS = frozenset({
+    "os.chdir", "os.chmod", "os.chown", "os.exec", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.link", "os.lockf",
+    "os.posix_spawn", "os.remove", "os.rmdir", "os.spawn", "os.startfile", "os.symlink", "os.system",
+    "os.truncate", "os.utime", "pty.spawn", "subprocess.Popen", "sqlite3.connect", "fcntl.flock", "fcntl.lockf",
+    "_thread.start_new_thread", "_thread.start_joinable_thread",
+    "socket.__new__", "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr",
+    "socket.gethostbyname", "socket.getnameinfo", "socket.sendmsg", "socket.sendto", "socket.sethostname",
+})  # fmt: skip
+READABLE_ENDS = (".py", ".pyc", ".pyi", ".so", ".toml", "METADATA", "RECORD", "entry_points.txt", "top_level.txt")
+READABLE_PARTS = ("zoneinfo", "tzdata")
+_IMPORTER = "<frozen importlib"
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+INSTEAD = {
+    "open": "give the program a simulated disk, or wrap harness code in guards.allowed()",
+    "socket.__new__": "attach a simulated network to the loop",
+    "sqlite3.connect": "use :memory:, or a simulated disk",
+}
+
+
+def _refused(real: Callable[..., Any], call: str, instead: str) -> Callable[..., Any]:
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        guard = current()
+        if guard is not None:
+            guard.loop.refuse(call, instead)
+        return real(*args, **kwargs)
+
+    return refused
+
+
+def refusal_patches() -> list[Patch]:
+    """Return the patches of threading."""
+    threads = "run it by loop.run_in_executor or asyncio.to_thread"
+    waits = "there is no other thread that could end it; use asyncio's"
+    rows: list[tuple[Any, str, str, str]] = [
+        (threading.Thread, "start", "threading.Thread.start", threads),
+        (threading.Condition, "wait", "threading.Condition.wait", waits),
+        (_thread, "start_new_thread", "_thread.start_new_thread", threads),
+        (_thread, "start_joinable_thread", "_thread.start_joinable_thread", threads),
+    ]
+    return [
+        Patch(owner=owner, name=name, replacement=_refused(vars(owner)[name], call, instead))
+        for owner, name, call, instead in rows
+        if name in vars(owner)
+    ]
+
+
+def audit(event: str, args: tuple[Any, ...]) -> None:
+    """Raise Unsupported for what a guarded run must not do."""
+    guard = current()
+    if guard is None:
+        return
+    if event in FILE_EVENTS:
+        _audit_file(guard, event, args)
+    elif event in REFUSED_EVENTS and args[:1] != (":memory:",):
+        guard.loop.refuse(event, INSTEAD.get(event, ""))
+
+
+def _audit_file(guard: Guard, event: str, args: tuple[Any, ...]) -> None:
+    # The caller of the audited call is two frames up: this function, the hook, then the code that asked.
+    if sys._getframe(2).f_code.co_filename.startswith(_IMPORTER):
+        return
+    path = os.fsdecode(args[0]) if isinstance(args[0], str | bytes | os.PathLike) else ""
+    if event == "open" and (not path or (_only_reads(args) and _is_readable(path))):
+        return
+    if event in ("os.listdir", "os.scandir") and (path in sys.path or path.endswith((".dist-info", ".egg-info"))):
+        return
+    guard.loop.refuse(f"{event} of {os.path.basename(path)!r}", INSTEAD["open"])
+
+
+def _only_reads(args: tuple[Any, ...]) -> bool:
+    mode, flags = args[1], args[2]
+    if isinstance(mode, str):
+        return not set(mode) & set("wax+")
+    return not (isinstance(flags, int) and flags & _WRITING)
+
+
+def _is_readable(path: str) -> bool:
+    return path.endswith(READABLE_ENDS) or any(part in path for part in READABLE_PARTS)

@@ -1,0 +1,478 @@
+"""A full asyncio event loop on virtual time: one step at a time, and a strategy says whose.
+
+Time is an integer of nanoseconds. It moves only when nothing is ready, and then straight to the next timer; timers of one
+instant become ready together. Ready handles are owned by the strategy. Nothing in here reads the real world.
+
+Laws:
+- A timer that fires finds `time() >= when`, else code that checks its own deadline would set the same timer for ever.
+- Heap entries are keyed (when_ns, serial), so equal instants never depend on addresses.
+- A handle belongs to the incarnation in its context. A dead one never runs, and what a dead step schedules never happens.
+- Nothing left to run while someone waits is an error (Stalled); so is running longer than allowed (StepLimit, TimeLimit).
+- A program that spins without ever waiting still sees time pass, as it would on a real machine; see `_check`.
+- Every task is held from its birth until it has ended well, so a lost exception is found without a garbage collection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import sys
+import threading
+from asyncio import events
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import attrs
+
+from kelpie_sim.asyncgens import AnyGenerator, AsyncGens
+from kelpie_sim.errors import HostDead, SimulationError, Stalled, StepLimit, TimeLimit
+from kelpie_sim.graveyard import Graveyard
+from kelpie_sim.incarnation import INCARNATION, Incarnation, is_dead
+from kelpie_sim.real_world import NoRealWorld
+from kelpie_sim.strategies import Ready, Strategy
+from kelpie_sim.tasks import SimFuture, SimHandle, SimTask, SimTimer
+from kelpie_sim.trace import LOG_BIRTH, LOG_SHIFT, LOG_TIME, Trace
+from kelpie_sim.waiting import await_site
+
+T = TypeVar("T")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+STEP_LIMIT = 10_000_000
+TIME_LIMIT_NS = 366 * 86_400 * 1_000_000_000
+SECOND_NS = 1_000_000_000
+
+# Now and then the loop looks at its limits; so often that it costs nothing.
+_CHECK_STEPS = 4_096
+# So many checks in one instant count as spinning; then each further one passes the time the steps would really take.
+_SPIN_CHECKS = 16
+_SPIN_STEP_NS = 1_000
+_CANCELLED_TIMERS_MIN = 128
+_TASKS_MIN = 1_024
+
+
+@attrs.frozen(kw_only=True)
+class LostException:
+    """An error that nobody was there to see: the task or callback it came from, and the error if there was one."""
+
+    source: str
+    message: str
+    exception: BaseException | None = attrs.field(default=None, eq=False)
+
+
+class SimLoop(NoRealWorld):
+    """The simulated loop. `time_ns` is the virtual time, `after_step` the hooks that run after each step."""
+
+    # Slots: the hot path reads them, and past thirty attributes an instance's dictionary is slower.
+    __slots__ = (
+        "_add", "_asyncgens_open", "_check_at", "_checks_in_instant", "_eager", "_graveyard", "_hosted", "_lost", "_serial",
+        "_start_ns", "_step_limit", "_strategy", "_task_limit", "_tasks", "_time_limit_ns", "_time_s", "_timer_serial",
+        "after_step", "steps", "time_ns", "trace",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        trace: Trace,
+        *,
+        start: datetime = START,
+        step_limit: int = STEP_LIMIT,
+        time_limit_ns: int = TIME_LIMIT_NS,
+    ) -> None:
+        super().__init__()
+        self.trace = trace
+        self.steps = 0
+        self.time_ns = 0
+        self.after_step: list[Callable[[], None]] = []
+        self._strategy = strategy
+        self._add = strategy.add
+        self._time_s = 0.0
+        self._start_ns = (start - EPOCH) // timedelta(microseconds=1) * 1_000
+        self._step_limit = step_limit
+        self._time_limit_ns = time_limit_ns
+        self._check_at = min(_CHECK_STEPS, step_limit)
+        self._checks_in_instant = (0, 0)
+        self._serial = 0
+        self._timer_serial = 0
+        self._tasks: dict[int, SimTask[Any]] = {}
+        self._task_limit = _TASKS_MIN
+        self._eager: dict[str, bool] = {}
+        self._hosted = False
+        self._graveyard = Graveyard()
+        self._asyncgens_open = AsyncGens()
+        self._lost: list[LostException] = []
+        trace.bind(self)
+
+    # --- time
+
+    def time(self) -> float:
+        """Return the virtual time in seconds; it starts at 0."""
+        return self._time_s
+
+    def wall_ns(self) -> int:
+        """Return the nanoseconds since 1970 on a perfect clock."""
+        return self._start_ns + self.time_ns
+
+    def _move_to(self, time_ns: int) -> None:
+        """Set the time, and make ready whatever is due."""
+        if time_ns > self._time_limit_ns:
+            raise TimeLimit(f"the next timer is due at {time_ns} ns, and the run ends at {self._time_limit_ns} ns")
+        self.time_ns = time_ns
+        self._time_s = time_ns / SECOND_NS
+        self.trace.log.append(time_ns << LOG_SHIFT | LOG_TIME)
+        timers, add = self._scheduled, self._add
+        while timers and timers[0][0] <= time_ns:
+            timer = heapq.heappop(timers)[2]
+            timer._scheduled = False
+            if timer._callback is None:
+                self._timer_cancelled_count -= 1
+            else:
+                add(timer)
+
+    def _advance(self) -> None:
+        """Nothing is ready: move to the next timer. Raise Stalled if there is none."""
+        timers = self._scheduled
+        while timers and timers[0][2]._callback is None:
+            heapq.heappop(timers)[2]._scheduled = False
+            self._timer_cancelled_count -= 1
+        if not timers:
+            raise Stalled(tuple(await_site(task) for task in self.live_tasks()))
+        self._move_to(timers[0][0])
+
+    # --- scheduling
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Add a callback to those that are ready. Raise RuntimeError once the loop is closed."""
+        handle = SimHandle(callback, args, copy_context() if context is None else context)
+        if not self._hosted or self._admits(handle):
+            self._add(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon  # There is one thread only.
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back after `delay` seconds of virtual time."""
+        return self._call_at(self._time_s + delay, callback, args, context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call back at an instant of the loop's clock; at infinity, never."""
+        return self._call_at(when, callback, args, context)
+
+    def _call_at(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> SimTimer:
+        timer = SimTimer(when, callback, args, copy_context() if context is None else context, self)
+        if when == math.inf or (self._hosted and not self._admits(timer)):
+            return timer
+        when_ns = round(when * SECOND_NS)
+        while when_ns / SECOND_NS < when:
+            when_ns += 1
+        if when_ns <= self.time_ns:
+            self._add(timer)
+        else:
+            self._check_closed()
+            self._timer_serial += 1
+            timer._scheduled = True
+            heapq.heappush(self._scheduled, (when_ns, self._timer_serial, timer))
+        return timer
+
+    def _admits(self, handle: Ready) -> bool:
+        """Give the handle to the current host if it has none; refuse what dead code schedules."""
+        life = INCARNATION.get()
+        if life is None:
+            return True
+        if INCARNATION not in handle._context:
+            handle._context.run(INCARNATION.set, life)
+        if life.alive:
+            return True
+        self._graveyard.keep((handle._callback, handle._args))
+        return False
+
+    def timer_cancelled(self) -> None:
+        """Count a cancelled timer; when most are, drop them, so that memory stays flat."""
+        self._timer_cancelled_count += 1
+        if self._timer_cancelled_count > max(_CANCELLED_TIMERS_MIN, len(self._scheduled) // 2):
+            self._keep_timers(lambda timer: timer._callback is not None)
+            self._timer_cancelled_count = 0
+
+    def _keep_timers(self, wanted: Callable[[SimTimer], bool]) -> None:
+        kept = []
+        for entry in self._scheduled:
+            if wanted(entry[2]):
+                kept.append(entry)
+            else:
+                entry[2]._scheduled = False
+        # In place: whoever advances the time may hold the list. The keys are unique, so any heap of them pops alike.
+        self._scheduled[:] = kept
+        heapq.heapify(self._scheduled)
+
+    # --- tasks and futures
+
+    def next_serial(self) -> int:
+        """Return a number that no task or future of this loop has."""
+        self._serial += 1
+        return self._serial
+
+    def current_serial(self) -> int:
+        """Return the serial of the running task, 0 if none runs."""
+        task = asyncio.current_task(self) if events._get_running_loop() is self else None
+        return task.serial if isinstance(task, SimTask) else 0
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Return a future that hashes by number."""
+        return SimFuture(loop=self)
+
+    def create_task(
+        self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any
+    ) -> SimTask[Any]:
+        """Start a task; it belongs to the host in `context`, or else to the current one."""
+        self._check_closed()
+        self._serial = serial = self._serial + 1
+        life = INCARNATION.get()
+        if context is None:
+            context = copy_context()
+        elif INCARNATION in context:
+            life = context[INCARNATION]
+        elif life is not None:
+            context.run(INCARNATION.set, life)
+        if name is None:
+            host = "" if life is None else f"{life.host.name}/"
+            name = f"{host}{serial}:{getattr(coro, '__name__', type(coro).__name__)}"
+        self.trace.log.append(serial << LOG_SHIFT | LOG_BIRTH)
+        self.trace.names.append(str(name))
+        task = SimTask(
+            coro, loop=self, name=str(name), context=context, serial=serial, life=life, **(self._eager | options)
+        )
+        self._tasks[serial] = task
+        if len(self._tasks) > self._task_limit:
+            self._forget_ended_tasks()
+        return task
+
+    def _forget_ended_tasks(self) -> None:
+        self._tasks = {serial: task for serial, task in self._tasks.items() if not task.done() or _is_lost(task)}
+        self._task_limit = max(_TASKS_MIN, 2 * len(self._tasks))
+
+    def live_tasks(self) -> list[SimTask[Any]]:
+        """Return the tasks that have not ended, by age, those of dead hosts left out."""
+        live = (t for t in self._tasks.values() if not t.done() and (t.life is None or t.life.alive))
+        return sorted(live, key=hash)  # An eager task may be registered after its children.
+
+    def set_task_factory(self, factory: Any) -> None:
+        """Take asyncio.eager_task_factory or None. Raise Unsupported for others: their tasks would hash by address."""
+        eager = getattr(asyncio, "eager_task_factory", None)
+        if factory is not None and factory is not eager:
+            self.refuse("loop.set_task_factory", "only asyncio.eager_task_factory and None are")
+        self._eager = {} if factory is None else {"eager_start": True}
+        self._task_factory = factory
+
+    # --- running
+
+    def run_forever(self) -> None:
+        """Run until stop() is called. Raise Stalled, StepLimit, TimeLimit, or what a hook raises."""
+        self._check_closed()
+        self._check_running()  # type: ignore[attr-defined]  # Of the base class.
+        hooks_before = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgens_open.asked, finalizer=self._finalize_generator)
+        self._thread_id = threading.get_ident()
+        events._set_running_loop(self)
+        try:
+            self._drive()
+        finally:
+            self._stopping = False
+            self._thread_id = None
+            events._set_running_loop(None)
+            sys.set_asyncgen_hooks(*hooks_before)
+
+    def _drive(self) -> None:
+        """Step until stopped. This is the hot path: each line of it counts in every figure."""
+        ready, take = self._strategy.ready, self._strategy.take
+        add_to_log, after_step, graveyard = self.trace.log.append, self.after_step, self._graveyard
+        while True:
+            if not ready:
+                if self._stopping:
+                    return
+                self._advance()
+            handle = take()
+            callback = handle._callback
+            if callback is None:
+                continue
+            context = handle._context
+            if graveyard.used and is_dead(context):
+                graveyard.keep((callback, handle._args))
+                continue
+            owner = getattr(callback, "__self__", None)
+            add_to_log(owner.mark if type(owner) is SimTask else 0)
+            self.steps = steps = self.steps + 1
+            if steps >= self._check_at:
+                self._check(steps)
+            try:
+                context.run(callback, *handle._args)
+            except BaseException as error:
+                self._step_failed(handle, error)
+            if after_step:
+                for hook in after_step:
+                    hook()
+            if self._stopping:
+                return
+
+    def _check(self, steps: int) -> None:
+        """Look at the limits, trim the log, and let time pass for a program that only spins."""
+        if steps > self._step_limit:
+            raise StepLimit(f"the run took more than {self._step_limit} steps, at {self.time_ns} ns")
+        self._check_at = min(steps + _CHECK_STEPS, self._step_limit + 1)
+        self.trace.trim()
+        instant, checks = self._checks_in_instant
+        checks = checks + 1 if instant == self.time_ns else 0
+        if checks > _SPIN_CHECKS:
+            self._move_to(self.time_ns + _CHECK_STEPS * _SPIN_STEP_NS)
+        self._checks_in_instant = (self.time_ns, checks)
+
+    def _step_failed(self, handle: Ready, error: BaseException) -> None:
+        """Raise what ends the run; report the rest as asyncio does."""
+        life = handle._context.get(INCARNATION)
+        if isinstance(error, SystemExit) and life is not None:
+            life.host.exit(error)
+        elif isinstance(error, SystemExit | KeyboardInterrupt | SimulationError):
+            raise error
+        elif not (isinstance(error, HostDead) and is_dead(handle._context)):
+            self.call_exception_handler({"message": f"Exception in callback {handle!r}", "exception": error})
+
+    # --- executor jobs: no thread, one scheduled step
+
+    def run_in_executor(  # type: ignore[override]  # typeshed promises a future to the exact type of func.
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Run a blocking job as one step of its own, whatever the executor."""
+        future: asyncio.Future[T] = self.create_future()
+        self.call_soon(self._run_job, future, func, args)
+        return future
+
+    def _run_job(self, future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...]) -> None:
+        if future.cancelled():
+            return
+        # In a real thread no loop would be running, and code may look for one.
+        events._set_running_loop(None)
+        try:
+            result = func(*args)
+        except (KeyboardInterrupt, HostDead):
+            raise
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        finally:
+            events._set_running_loop(self)
+
+    def set_default_executor(self, executor: object) -> None:  # type: ignore[override]
+        """Take note of nothing: every job runs inline."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Do nothing: there is no pool."""
+
+    # --- async generators
+
+    def _finalize_generator(self, generator: AnyGenerator) -> None:
+        """Close a dropped generator in a task of its host; a dead host's goes to the graveyard."""
+        life = self._asyncgens_open.forget(generator)
+        if life is not None and not life.alive:
+            self._graveyard.keep_generator(generator, life)
+        elif not self.is_closed():
+            context = copy_context()
+            context.run(INCARNATION.set, life)
+            self.call_soon(self.create_task, generator.aclose(), context=context)
+
+    async def shutdown_asyncgens(self) -> None:
+        """Close all unfinished async generators, by age of their first step."""
+        self._asyncgens_shutdown_called = True
+        generators = self._asyncgens_open.take(alive=True)
+        closings = [asyncio.ensure_future(generator.aclose(), loop=self) for generator in generators]
+        for error in await asyncio.gather(*closings, return_exceptions=True):
+            if isinstance(error, Exception):
+                self.call_exception_handler({"message": "error while closing an async generator", "exception": error})
+
+    # --- crash and end
+
+    def host_started(self) -> None:
+        """From here on, look at whose handles are scheduled."""
+        self._hosted = True
+
+    def abandon(self, life: Incarnation) -> None:
+        """Power loss: whatever belongs to `life` (already marked dead) runs no more, not even its `finally` blocks."""
+        self._graveyard.used = True
+        for serial, task in list(self._tasks.items()):
+            if task.life is life:
+                del self._tasks[serial]
+                self._bring_to_graveyard(task)
+        for generator in self._asyncgens_open.take(life=life):
+            self._graveyard.keep_generator(generator, life)
+        self._keep_timers(self._outlives_crash)
+
+    def _bring_to_graveyard(self, task: SimTask[Any]) -> None:
+        if task.done():
+            _silence(task)
+        else:
+            self._graveyard.keep_task(task)
+
+    def _outlives_crash(self, timer: SimTimer) -> bool:
+        dead = is_dead(timer._context)
+        if dead:
+            self._graveyard.keep((timer._callback, timer._args))
+        return not dead
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Remember the error instead of logging it; see `lost_exceptions`."""
+        message, exception = context["message"], context.get("exception")
+        task = context.get("task") or context.get("future")
+        source = task.get_name() if isinstance(task, SimTask) else "callback"
+        self._lost.append(LostException(source=source, message=message, exception=exception))
+
+    def lost_exceptions(self) -> tuple[LostException, ...]:
+        """Return the errors that nobody has seen: of callbacks as they came, then of tasks that nobody awaited, by age."""
+        lost = [
+            LostException(source=task.get_name(), message="task exception was never retrieved", exception=_silence(task))
+            for task in self._tasks.values()
+            if _is_lost(task) and (task.life is None or task.life.alive)
+        ]
+        self._lost += lost
+        return tuple(self._lost)
+
+    def finish(self) -> None:
+        """End the run: seal the trace, count what was lost, bury all that is left, and close."""
+        self.trace.seal()
+        self.lost_exceptions()
+        self._graveyard.used = True
+        for task in self._tasks.values():
+            self._bring_to_graveyard(task)
+        self._tasks.clear()
+        for generator in self._asyncgens_open.take(alive=True):
+            self._graveyard.keep_generator(generator, None)
+        # Closed first: what dying code schedules has nowhere to go.
+        self.close()
+        self._graveyard.bury()
+
+    def close(self) -> None:
+        """Close the loop: scheduling raises RuntimeError from here on."""
+        super().close()
+        self._add = _refuse_closed
+
+
+def _is_lost(task: SimTask[Any]) -> bool:
+    return task.done() and bool(task._log_traceback)  # type: ignore[attr-defined]  # The C task has it.
+
+
+def _silence(task: SimTask[Any]) -> BaseException | None:
+    """Mark a task's exception as seen, and return it."""
+    return None if task.cancelled() else task.exception()
+
+
+def _refuse_closed(handle: Ready) -> None:
+    raise RuntimeError("Event loop is closed")

@@ -1,0 +1,48 @@
+"""One run, from the first step to the burial.
+
+Whatever happens, the guards are gone and the loop is closed at the end, and nothing of the run is left to be finalized
+later, in somebody else's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from kelpie_sim.guards import guarded
+from kelpie_sim.loop import SimLoop
+from kelpie_sim.seed import Streams
+
+T = TypeVar("T")
+
+
+def run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on `loop`, guarded, and return its result; then cancel what is left, as asyncio.run does, and close.
+
+    Raise what `main` raises, and the loop's own errors. Errors that nobody saw are in `loop.lost_exceptions()`, calls that
+    were refused in `loop.refusals`.
+    """
+    with guarded(loop, streams):
+        try:
+            result = loop.run_until_complete(main)
+            if loop.live_tasks():
+                loop.run_until_complete(_cancel_all(loop))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            return result
+        finally:
+            loop.trace.record("tape", streams.tape.fingerprint())
+            loop.finish()
+            # Left unstarted, it would complain when it is collected.
+            main.close()
+
+
+async def _cancel_all(loop: SimLoop) -> None:
+    """Cancel every task but this one, and wait for their ends."""
+    this = asyncio.current_task(loop)
+    tasks = [task for task in loop.live_tasks() if task is not this]
+    for task in tasks:
+        task.cancel()
+    for task, result in zip(tasks, await asyncio.gather(*tasks, return_exceptions=True), strict=True):
+        if isinstance(result, BaseException) and not task.cancelled():
+            loop.call_exception_handler({"message": "error while shutting down", "exception": result, "task": task})

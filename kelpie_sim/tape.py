@@ -1,0 +1,154 @@
+"""The tape: every choice of a run, per named stream, as (bound, choice).
+
+Why: the tape alone replays a run, whatever the seed, and a shrinker edits it. So each choice is small (0 is the plainest
+one), carries the bound it was drawn under, and costs sixteen bytes.
+
+Laws: choices come back in the order in which they were recorded, stream by stream. Past the end of a stream's record each
+choice is 0. A strict replay that is asked for another bound than the recorded one has left the recorded run, and says so
+(NonDeterminism, with stream and index); a lenient one, for edited tapes, takes the choice if it fits, else 0.
+A tape that replays also records what was really drawn, so an edited tape can be read back in its canonical form.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+
+from kelpie_sim.errors import NonDeterminism
+
+FORMAT_VERSION = 1
+BOUND_MAX = 2**64 - 1
+
+
+class Channel:
+    """The record of one stream: two parallel arrays, and the script to follow when it replays."""
+
+    __slots__ = ("bounds", "choices", "name", "script", "strict")
+
+    def __init__(self, name: str, script: Channel | None, strict: bool) -> None:
+        self.name = name
+        self.bounds = array("Q")
+        self.choices = array("Q")
+        self.script = script
+        self.strict = strict
+
+    def record(self, bound: int, choice: int) -> None:
+        """Add a choice; `bound` is at most BOUND_MAX."""
+        self.bounds.append(bound)
+        self.choices.append(choice)
+
+    def scripted(self, bound: int) -> int:
+        """Return the next choice of the script, and record it. Raise NonDeterminism as the module says."""
+        script, index = self.script, len(self.choices)
+        choice = 0
+        if script is not None and index < len(script.choices):
+            choice = self._checked(script, index, bound)
+        self.record(bound, choice)
+        return choice
+
+    def _checked(self, script: Channel, index: int, bound: int) -> int:
+        choice = script.choices[index]
+        if script.bounds[index] == bound:
+            return choice
+        if self.strict:
+            raise NonDeterminism(
+                f"stream {self.name!r}, choice {index}: one of {bound} is asked, one of {script.bounds[index]} was recorded"
+            )
+        return choice if choice < bound else 0
+
+
+class Tape:
+    """The recorded choices of a run. `Tape()` records; `Tape.replaying(...)` gives them back."""
+
+    __slots__ = ("_channels", "_script", "_strict")
+
+    def __init__(self) -> None:
+        self._channels: dict[str, Channel] = {}
+        self._script: Tape | None = None
+        self._strict = True
+
+    @classmethod
+    def of(cls, streams: Mapping[str, Iterable[tuple[int, int]]]) -> Tape:
+        """Return a tape with the given (bound, choice) pairs. Raise ValueError for a choice outside its bound."""
+        tape = cls()
+        for name, pairs in streams.items():
+            channel = tape.channel(name)
+            for bound, choice in pairs:
+                if not 0 <= choice < bound <= BOUND_MAX:
+                    raise ValueError(f"stream {name!r}: choice {choice} is not within its bound {bound}")
+                channel.record(bound, choice)
+        return tape
+
+    @classmethod
+    def replaying(cls, data: Tape | bytes, *, strict: bool = True) -> Tape:
+        """Return a tape that gives the choices of `data` (a tape, or its JSON) back in order."""
+        tape = cls()
+        tape._script = data if isinstance(data, Tape) else cls.from_json(data)
+        tape._strict = strict
+        return tape
+
+    @property
+    def replays(self) -> bool:
+        """Whether the choices come from a record."""
+        return self._script is not None
+
+    def channel(self, name: str) -> Channel:
+        """Return the record of the stream `name`, made at the first call."""
+        channel = self._channels.get(name)
+        if channel is None:
+            script = self._script._channels.get(name) if self._script is not None else None
+            channel = self._channels[name] = Channel(name, script, self._strict)
+        return channel
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the streams that drew something, sorted."""
+        return tuple(sorted(name for name, channel in self._channels.items() if channel.choices))
+
+    def choices(self, name: str) -> list[tuple[int, int]]:
+        """Return the (bound, choice) pairs of a stream, in order."""
+        channel = self._channels.get(name)
+        return [] if channel is None else list(zip(channel.bounds, channel.choices, strict=True))
+
+    def __len__(self) -> int:
+        return sum(len(channel.choices) for channel in self._channels.values())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tape):
+            return NotImplemented
+        return self.names() == other.names() and all(self.choices(n) == other.choices(n) for n in self.names())
+
+    __hash__ = None  # type: ignore[assignment]  # A tape grows, so it cannot be a key.
+
+    def fingerprint(self) -> bytes:
+        """Return 16 bytes that differ when any recorded choice does."""
+        hasher = blake2b(digest_size=16)
+        for name in self.names():
+            channel = self._channels[name]
+            label = name.encode()
+            hasher.update(b"%d %d " % (len(label), len(channel.choices)) + label)
+            hasher.update(channel.bounds.tobytes())
+            hasher.update(channel.choices.tobytes())
+        return hasher.digest()
+
+    def to_json(self) -> bytes:
+        """Return the tape as JSON: per stream the bounds and the choices."""
+        streams = {
+            name: {"bounds": self._channels[name].bounds.tolist(), "choices": self._channels[name].choices.tolist()}
+            for name in self.names()
+        }
+        return json.dumps({"version": FORMAT_VERSION, "streams": streams}, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Tape:
+        """Return the tape that `to_json` wrote. Raise ValueError for anything else."""
+        try:
+            document = json.loads(data)
+            version = document["version"]
+            streams = {n: zip(s["bounds"], s["choices"], strict=True) for n, s in document["streams"].items()}
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"this is not a tape: {error!r}") from error
+        if version != FORMAT_VERSION:
+            raise ValueError(f"this tape has format version {version!r}, not {FORMAT_VERSION}")
+        return cls.of(streams)

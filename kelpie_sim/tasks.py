@@ -1,0 +1,130 @@
+"""Tasks, futures, handles and timers of the simulated loop.
+
+Why own classes: asyncio keeps tasks and futures in sets (TaskGroup, wait, as_completed, all_tasks) and hashes them by
+address, so their order differs from run to run. Here they hash by the number of their creation. They stay subclasses of
+the C classes, which are several times quicker than the Python ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kelpie_sim.incarnation import Incarnation
+from kelpie_sim.trace import LOG_SHIFT
+
+if TYPE_CHECKING:
+    from kelpie_sim.loop import SimLoop
+
+T = TypeVar("T")
+
+
+class SimTask(asyncio.Task[T], Generic[T]):
+    """A task that hashes by its serial number; `mark` is its entry in the log of a trace, computed once."""
+
+    __slots__ = ("life", "mark", "serial")
+
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        loop: SimLoop,
+        name: str,
+        context: Context,
+        serial: int,
+        life: Incarnation | None,
+        **eager: bool,
+    ) -> None:
+        # The serial comes first: the C constructor puts the task into a set, and so hashes it.
+        self.serial = serial
+        self.mark = serial << LOG_SHIFT
+        self.life = life
+        super().__init__(coro, loop=loop, name=name, context=context, **eager)
+
+    def __hash__(self) -> int:
+        return self.serial
+
+
+class SimFuture(asyncio.Future[T], Generic[T]):
+    """A future that hashes by a number, given at the first hash: most futures are never in a set, and pay nothing."""
+
+    __slots__ = ("serial",)
+
+    def __hash__(self) -> int:
+        try:
+            return self.serial
+        except AttributeError:
+            loop: SimLoop = self.get_loop()  # type: ignore[assignment]  # Only SimLoop makes them.
+            self.serial = loop.next_serial()
+            return self.serial
+
+
+class SimHandle(asyncio.Handle):
+    """A callback that waits for its turn. It leaves most fields of its base unset: nothing here reads them."""
+
+    __slots__ = ()
+
+    _callback: Callable[..., object] | None
+    _args: tuple[object, ...]
+    _context: Context
+
+    def __init__(self, callback: Callable[..., object], args: tuple[object, ...], context: Context) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+
+    def cancel(self) -> None:
+        """Drop the callback: its turn passes without a step."""
+        self._callback = None
+        self._args = ()
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._callback is None
+
+    def __repr__(self) -> str:
+        name = getattr(self._callback, "__qualname__", type(self._callback).__name__)
+        return f"<{type(self).__name__} {name if self._callback is not None else 'cancelled'}>"
+
+
+class SimTimer(asyncio.TimerHandle):
+    """A callback that waits for a virtual instant."""
+
+    __slots__ = ()
+
+    _callback: Callable[..., object] | None
+    _args: tuple[object, ...]
+    _context: Context
+    _loop: SimLoop
+    _scheduled: bool
+    _when: float
+
+    def __init__(
+        self, when: float, callback: Callable[..., object], args: tuple[object, ...], context: Context, loop: SimLoop
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._loop = loop
+        self._when = when
+        self._scheduled = False
+
+    def when(self) -> float:
+        """Return the instant, in seconds of the loop's clock."""
+        return self._when
+
+    def cancel(self) -> None:
+        """Drop the callback; time will not move for its sake."""
+        if self._callback is not None:
+            self._callback = None
+            self._args = ()
+            if self._scheduled:
+                self._loop.timer_cancelled()
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._callback is None
+
+    __repr__ = SimHandle.__repr__

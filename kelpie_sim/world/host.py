@@ -1,0 +1,131 @@
+"""Named hosts: what runs on one dies with it.
+
+A crash is a power loss: the host's tasks, timers and callbacks never run again, not even their `finally` blocks, and what
+they hold is kept in the graveyard until the run is over. A restart is a new incarnation that runs `main` again, with
+whatever the ports (disk, network) kept for it. A task of another host that waits for a dead one waits for ever.
+
+Laws: ports hold the host and the incarnation they were made for, and check both before each effect (check_alive); the
+ambient `current_host` is not enough, because finalizers run in the context of whoever triggered them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+from kelpie_sim.errors import HostDead, SimulationError
+from kelpie_sim.incarnation import INCARNATION, Incarnation, context_of
+from kelpie_sim.loop import SimLoop
+from kelpie_sim.tasks import SimTask
+from kelpie_sim.world.clock import HostClock
+
+T = TypeVar("T")
+Main = Callable[[], Coroutine[Any, Any, object]]
+
+
+class Host:
+    """A machine of the simulated world. `incarnation` counts its lives, from 0 before the first start."""
+
+    __slots__ = ("_life", "_loop", "_main", "clock", "exit_code", "incarnation", "name", "on_crash")
+
+    def __init__(self, loop: SimLoop, name: str) -> None:
+        self.name = name
+        self.incarnation = 0
+        self.exit_code: int | str | None = None
+        self.clock = HostClock()
+        self.on_crash: list[Callable[[Host], None]] = []
+        self._loop = loop
+        self._main: Main | None = None
+        self._life: Incarnation | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the host is up."""
+        return self._life is not None and self._life.alive
+
+    def start(self, main: Main) -> SimTask[Any]:
+        """Boot the host and run `main` on it. Raise SimulationError if it is up already.
+
+        SystemExit in any of its tasks ends the whole host, as it would end a process; `exit_code` tells how.
+        """
+        if self.alive:
+            raise SimulationError(f"host {self.name!r} runs already")
+        self._main = main
+        self.incarnation += 1
+        self.exit_code = None
+        life = self._life = Incarnation(self, self.incarnation)
+        self._loop.host_started()
+        self._loop.trace.record("host start", self.name, self.incarnation)
+        # Made inside the new context: the caller may be the life that has just ended, and nothing of that is scheduled.
+        return context_of(life).run(self._boot, main)
+
+    def _boot(self, main: Main) -> SimTask[Any]:
+        return self._loop.create_task(_process(self, main), name=f"{self.name}/main")
+
+    def spawn(self, coro: Coroutine[Any, Any, T]) -> SimTask[T]:
+        """Run a coroutine on this host. Raise HostDead if it is down."""
+        context = self.context()
+        return self._loop.create_task(coro, context=context)
+
+    def context(self) -> Context:
+        """Return a fresh context that belongs to this life of the host. Raise HostDead if it is down."""
+        if self._life is None or not self._life.alive:
+            raise HostDead(f"host {self.name!r} is down")
+        return context_of(self._life)
+
+    def crash(self) -> None:
+        """Lose power; nothing happens if it is down already. Raise HostDead when called by code of the host itself."""
+        own = INCARNATION.get() is self._life
+        if self.alive:
+            self._power_off("host crash")
+            if own:
+                raise HostDead(f"host {self.name!r} lost power")
+
+    def restart(self) -> SimTask[Any]:
+        """Lose power if it is up, then boot and run the same main again. Raise as `crash` does, after the boot."""
+        if self._main is None:
+            raise SimulationError(f"host {self.name!r} was never started")
+        own = self.alive and INCARNATION.get() is self._life
+        if self.alive:
+            self._power_off("host crash")
+        task = self.start(self._main)
+        if own:
+            raise HostDead(f"host {self.name!r} restarted itself")
+        return task
+
+    def exit(self, cause: SystemExit) -> None:
+        """End the host as a process ends: like a crash, with an exit code."""
+        if self.alive:
+            self.exit_code = 0 if cause.code is None else cause.code
+            self._power_off("host exit")
+
+    def _power_off(self, kind: str) -> None:
+        life = self._life
+        assert life is not None, "only a host that is up loses power"
+        life.alive = False
+        self._loop.trace.record(kind, self.name, life.number)
+        self._loop.abandon(life)
+        for hook in self.on_crash:
+            # In nobody's context: what the world does about a crash must happen even if the host crashed itself.
+            Context().run(hook, self)
+
+
+async def _process(host: Host, main: Main) -> object:
+    try:
+        return await main()
+    except SystemExit as cause:
+        host.exit(cause)
+        return None
+
+
+def current_host() -> Host | None:
+    """Return the host that the running code belongs to, None for the harness."""
+    life = INCARNATION.get()
+    return None if life is None else life.host
+
+
+def check_alive(host: Host, incarnation: int) -> None:
+    """Raise HostDead unless `host` is up and in this very incarnation."""
+    if host.incarnation != incarnation or not host.alive:
+        raise HostDead(f"host {host.name!r} is no longer in incarnation {incarnation}")
