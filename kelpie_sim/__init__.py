@@ -9,10 +9,12 @@ tape.py          the recorded choices of a run; the tape alone replays it
 trace.py         what happened, and its running digest
 incarnation.py   whose code is running: one context variable
 tasks.py         tasks and futures that hash by number; handles and timers
+timers.py        callbacks that wait for an instant
 strategies.py    who runs next
 real_world.py    what of an event loop is refused, by name of the call
 graveyard.py     what crashed hosts leave behind
 asyncgens.py     unfinished async generators, in order
+registry.py      all tasks, and the errors nobody saw
 waiting.py       where a suspended task waits
 loop.py          the event loop on virtual time
 guards/          what would leak the real world: caught, replaced or refused

@@ -1,14 +1,14 @@
 """The async generators of a run, in the order in which they were first asked.
 
-Why: asyncio keeps them in a set hashed by address and closes them in its order. Here they are closed in the order of their
-first step; one that nobody refers to any more is closed by a task of the host that asked it first; one of a dead host
-goes to the graveyard.
+Why: asyncio keeps them in a set hashed by address and closes them in its order. Here they are closed in the order of
+their first step; one that nobody refers to any more is closed by a task of the host that asked it first; one of a dead
+host goes to the graveyard.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from kelpie_sim.incarnation import INCARNATION, Incarnation
@@ -38,9 +38,9 @@ class AsyncGens:
         entry = self._entries.pop(id(generator), None)
         return None if entry is None else entry[1]
 
-    def take(self, *, life: Incarnation | None = None, alive: bool = False) -> list[AnyGenerator]:
-        """Remove and return those of `life`, or with `alive` all, in order of their first step."""
-        chosen = [(key, ref()) for key, (ref, owner) in self._entries.items() if alive or owner is life]
-        for key, _ in chosen:
+    def take(self, wanted: Callable[[Incarnation | None], bool]) -> list[tuple[AnyGenerator, Incarnation | None]]:
+        """Remove and return those whose owner is wanted, each with its owner, in order of their first step."""
+        chosen = [(key, ref(), life) for key, (ref, life) in self._entries.items() if wanted(life)]
+        for key, _, _ in chosen:
             del self._entries[key]
-        return [generator for _, generator in chosen if generator is not None]
+        return [(generator, life) for _, generator, life in chosen if generator is not None]

@@ -1,7 +1,8 @@
 """A campaign: many scenarios over many seeds on all cores, and what it all came to.
 
-Seeds come from a base and the scenario's name, never from a counter that runs share: adding a scenario moves no other. Work goes
-to processes in batches; a batch comes back as one row of counts, and a failure as its shortest outcome per signature.
+Seeds come from a base and the scenario's name, never from a counter that runs share: adding a scenario moves no other.
+Work goes to processes in batches; a batch comes back as one row of counts, and a failure as its shortest outcome per
+signature.
 """
 
 import gc
@@ -157,7 +158,7 @@ def run_campaign(plan: Plan, progress: Callable[[Progress], None] = lambda _: No
     """Run the plan and return its table; raise UnknownScenario for a name that is not there."""
     started = time.perf_counter()
     chosen = pick_scenarios(load_scenarios(plan.module), plan.scenarios)
-    rows = {scenario.name: Row(scenario=scenario.name, sometimes=dict.fromkeys(scenario.sometimes, 0)) for scenario in chosen}
+    rows = {scenario.name: Row(scenario=scenario.name) for scenario in chosen}
     batches = [batch for scenario in chosen for batch in _batches(plan, scenario)]
     planned = sum(len(batch.seeds) for batch in batches)
     done = 0
@@ -232,7 +233,7 @@ def row_of(outcome: Outcome) -> Row:
 
 
 def _freeze_once() -> None:
-    """After the first run all modules are imported: take them out of the collector's way, or it walks them at each run."""
+    """After the first run all modules are imported: take them out of the collector's way."""
     if not gc.get_freeze_count():
         gc.collect()
         gc.freeze()

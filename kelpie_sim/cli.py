@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kelpie_sim import campaign, corpus, determinism
+from kelpie_sim.corpus import NoSeedFile
+from kelpie_sim.errors import UnknownOperation
 from kelpie_sim.outcome import FindingKind, Outcome
 from kelpie_sim.report import console
 from kelpie_sim.report.artifacts import FOLDER, write_artifacts
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.insert(0, os.getcwd())
     try:
         return int(options.command(options))
-    except UnknownScenario as error:
+    except (UnknownScenario, UnknownOperation, NoSeedFile) as error:
         print(f"kelpie-sim: {error}", file=sys.stderr)
         return USAGE_EXIT_CODE
 
@@ -40,36 +42,43 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="kelpie-sim", description="Run programs in a seeded, simulated world.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--scenarios", metavar="MODULE", default=campaign.SCENARIOS_MODULE, help="where SCENARIOS is (%(default)s)"
-    )
-    many = argparse.ArgumentParser(add_help=False)
-    many.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    many.add_argument("--seeds", type=_positive, metavar="N", help="how many per scenario")
-    many.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)")
-    many.add_argument(
-        "--base-seed", default=campaign.BASE_SEED, metavar="TEXT", help="what the seeds are drawn from (%(default)s)"
-    )
+    module = argparse.ArgumentParser(add_help=False)
+    module.add_argument("--scenarios", metavar="MODULE", default=campaign.SCENARIOS_MODULE, help="it holds SCENARIOS")
+    many = _many_options(module)
 
-    command = commands.add_parser("simulate", parents=[common, many], help="run scenarios over many seeds")
+    command = commands.add_parser("simulate", parents=[many], help="run scenarios over many seeds")
     command.add_argument("--fail-fast", action="store_true", help="stop at the first finding")
     command.set_defaults(command=simulate_command)
-    command = commands.add_parser("replay", parents=[common], help="run one seed of one scenario again")
+    command = commands.add_parser("replay", parents=[module], help="run one seed of one scenario again")
+    _add_replay_options(command)
+    command.set_defaults(command=replay_command)
+    command = commands.add_parser("determinism", parents=[many], help="prove that a seed is one run")
+    command.set_defaults(command=determinism_command)
+    command = commands.add_parser("list", parents=[module], help="list the scenarios")
+    command.set_defaults(command=list_command)
+    # Without help, hence not listed: `determinism` starts it in fresh processes.
+    command = commands.add_parser("digests")
+    command.set_defaults(command=digests_command)
+    return parser
+
+
+def _many_options(module: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Return the options of commands that run many seeds."""
+    many = argparse.ArgumentParser(add_help=False, parents=[module])
+    many.add_argument("--scenario", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
+    many.add_argument("--seeds", type=_positive, metavar="N", help="how many per scenario")
+    many.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="how many processes")
+    many.add_argument("--base-seed", default=campaign.BASE_SEED, metavar="TEXT", help="what the seeds are drawn from")
+    return many
+
+
+def _add_replay_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", nargs="?", metavar="SCENARIO")
     command.add_argument("number", nargs="?", type=int, metavar="SEED")
     command.add_argument("--scenario", metavar="NAME", help="the same, by name")
     command.add_argument("--seed", type=int, metavar="N", help="the same, by name")
     command.add_argument("--file", type=Path, metavar="TOML", help="a seed file instead of scenario and seed")
     command.add_argument("--trace", action="store_true", help="print the whole trace")
-    command.set_defaults(command=replay_command)
-    command = commands.add_parser("determinism", parents=[common, many], help="prove that a seed is one run")
-    command.set_defaults(command=determinism_command)
-    command = commands.add_parser("list", parents=[common], help="list the scenarios")
-    command.set_defaults(command=list_command)
-    command = commands.add_parser("digests")  # without help, hence not listed: `determinism` starts it in fresh processes
-    command.set_defaults(command=digests_command)
-    return parser
 
 
 def _positive(text: str) -> int:
@@ -101,13 +110,12 @@ def simulate_command(options: argparse.Namespace) -> int:
 def report_found(found: campaign.Found, module: str) -> None:
     """Run a failing seed again to keep its trace, write its files, and print the account."""
     (scenario,) = pick_scenarios(load_scenarios(module), (found.outcome.scenario,))
-    outcome = simulate(scenario, found.outcome.seed, keep_trace=True)
-    line = console.make_line(found.outcome)
-    if outcome.finding is None or found.outcome.finding is None or outcome.finding.signature != found.outcome.finding.signature:
-        print(console.failure_report(found.outcome, reproduce=line, seeds=found.seeds))
-        print("the seed did not fail like this again in another process: look with `kelpie-sim determinism`")
-        return
-    print(console.failure_report(outcome, reproduce=line, artifacts=write_artifacts(outcome), seeds=found.seeds))
+    again = simulate(scenario, found.outcome.seed, keep_trace=True)
+    artifacts = write_artifacts(again) if again.failed else None
+    reproduce = console.make_line(found.outcome)
+    print(console.failure_report(found.outcome, reproduce=reproduce, artifacts=artifacts, seeds=found.seeds))
+    if again.digest != found.outcome.digest:
+        print("the seed was another run in this process: look with `kelpie-sim determinism`")
 
 
 def replay_command(options: argparse.Namespace) -> int:

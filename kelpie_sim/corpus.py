@@ -1,8 +1,8 @@
 """The corpus: failures once found, one small TOML file per signature, replayed for ever.
 
-Four verbs: `load_all`, `find`, `save`, `replay`. An entry is found by its signature, so a hundred seeds that hit one bug stay
-one file. Its tape replays the very choices of the failing run; after a change of the program or on another Python the tape may
-no longer fit, and then the seed alone is run.
+Four verbs: `load_all`, `find`, `save`, `replay`. An entry is found by its signature, so a hundred seeds that hit one
+bug stay one file. Its tape replays the very choices of the failing run; after a change of the program or on another
+Python the tape may no longer fit, and then the seed alone is run.
 """
 
 import base64
@@ -16,6 +16,7 @@ from typing import cast
 
 import attrs
 
+from kelpie_sim.errors import NonDeterminism
 from kelpie_sim.options import OptionValue
 from kelpie_sim.outcome import FindingKind, Outcome
 from kelpie_sim.scenario import Scenario, pick_scenarios
@@ -24,6 +25,10 @@ from kelpie_sim.tape import Tape
 
 FOLDER = Path("seeds")
 _TAPE_LINE_CHARS = 100
+
+
+class NoSeedFile(ValueError):
+    """A file is not what the corpus keeps. The message names it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,13 +69,13 @@ def entry_of(outcome: Outcome, *, fix: str = "") -> Entry:
 
 
 def load(path: Path) -> Entry:
-    """Return the entry of one file; raise ValueError that names the file when it is not one."""
+    """Return the entry of one file; raise NoSeedFile, which names the file, when it is not one."""
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         tape = base64.b64decode("".join(cast(str, fields.pop("tape", "")).split()), validate=True)
         return Entry(**fields, tape=zlib.decompress(tape) if tape else b"")
-    except (ValueError, TypeError, zlib.error) as error:
-        raise ValueError(f"{path} is no seed file: {error}") from error
+    except (OSError, ValueError, TypeError, zlib.error) as error:
+        raise NoSeedFile(f"{path} is no seed file: {error}") from error
 
 
 def load_all(folder: Path = FOLDER) -> tuple[Entry, ...]:
@@ -94,11 +99,18 @@ def save(entry: Entry, folder: Path = FOLDER, *, name: str = "") -> Path:
 def replay(entry: Entry, scenarios: Mapping[str, Scenario], *, keep_trace: bool = False) -> Outcome:
     """Run an entry again, by its tape if that still fits the program, else by its seed alone."""
     (scenario,) = pick_scenarios(scenarios, (entry.scenario,))
-    if entry.tape:
+    along_tape = _along_tape(entry, scenario, keep_trace) if entry.tape else None
+    return along_tape or simulate(scenario, entry.seed, keep_trace=keep_trace)
+
+
+def _along_tape(entry: Entry, scenario: Scenario, keep_trace: bool) -> Outcome | None:
+    """Return the run along an entry's tape, or None if the program asks for other choices than those on it."""
+    try:
         outcome = simulate(scenario, entry.seed, tape=Tape.replaying(entry.tape), keep_trace=keep_trace)
-        if outcome.finding is None or outcome.finding.kind is not FindingKind.NONDETERMINISM:
-            return outcome
-    return simulate(scenario, entry.seed, keep_trace=keep_trace)
+    except NonDeterminism:
+        return None
+    misfits = outcome.finding is not None and outcome.finding.kind is FindingKind.NONDETERMINISM
+    return None if misfits else outcome
 
 
 def replay_all(scenarios: Mapping[str, Scenario], folder: Path = FOLDER) -> Iterator[tuple[Entry, Outcome]]:

@@ -1,12 +1,13 @@
-"""Determinism is itself under test: a ladder of rungs, each of which runs the same seeds and must get the same digests.
+"""Determinism is itself under test: a ladder of rungs, each of which runs the same seeds and must get the same
+digests.
 
     again        once more in the same process, after all the other seeds
     fresh        in a fresh process
     hash N       in a fresh process under another hash seed, three of them
     padded heap  in a fresh process whose heap is full of holes, so that addresses come in another order
 
-A fresh process runs a whole batch of seeds, since starting one costs more than running most seeds. Where a digest differs, both
-sides run the seed again and keep their traces, and the first record that differs is named.
+A fresh process runs a whole batch of seeds, since starting one costs more than running most seeds. Where a digest
+differs, both sides run the seed again and keep their traces, and the first record that differs is named.
 """
 
 import json
@@ -142,7 +143,8 @@ def _kept_lines(scenario: Scenario, seed: int) -> list[str]:
 
 def _in_fresh_process(rung: Rung, work: Work) -> list[str]:
     """Have a new process do the work and return its answer; raise SimulationError if it cannot."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"} | dict(rung.environment)
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    environment = inherited | dict(rung.environment)
     # Modules may lie on a path that only this process knows, as in tests.
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
@@ -159,7 +161,7 @@ def _in_fresh_process(rung: Rung, work: Work) -> list[str]:
 
 
 def answer(work: Work) -> str:
-    """Do the work in this process and return the answer as JSON: digests, or the lines of the one trace that is kept."""
+    """Do the work in this process and return the answer as JSON: digests, or the lines of the trace that is kept."""
     (scenario,) = pick_scenarios(load_scenarios(work.module), (work.scenario,))
     lines: list[str] = []
     # What the program prints must not get into the answer.
@@ -172,7 +174,7 @@ def answer(work: Work) -> str:
 
 @contextmanager
 def padded_heap() -> Iterator[None]:
-    """Fill the heap with objects of random sizes and free a random half: what is allocated next comes in another order."""
+    """Fill the heap with objects of random sizes and free a random half: what comes next lies in another order."""
     # Real entropy, on purpose: no two runs shall have the same heap.
     random = SystemRandom()
     padding = [bytes(random.randrange(PADDING_BYTES_MAX)) for _ in range(PADDING_OBJECTS)]

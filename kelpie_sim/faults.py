@@ -1,13 +1,13 @@
 """What can go wrong on purpose: typed faults, filters on where they strike, and the board that decides.
 
-A port declares its fault kinds as subclasses of `Fault` and asks the board at each operation: "does something go wrong here?".
-The answer is a verdict, which the port fires exactly when the fault changed something. The laws:
+A port declares its fault kinds as subclasses of `Fault` and asks the board at each operation: "does something go wrong
+here?". The answer is a verdict, which the port fires exactly when the fault changed something. The laws:
 
 - A filter that names no known operation is refused when the board is built; so is a port that nobody serves.
-- An operation *matches* a fault if its name, host, subject and time fit and the port says that the fault can act there.
-  `after` counts matching operations of this fault only.
-- Each fault draws from its own stream, and only at a matching operation after `after`, while triggers are left: adding,
-  removing or exhausting one fault moves no other.
+- An operation *matches* a fault if its name, host, subject and time fit and the port says that the fault can act
+  there. `after` counts matching operations of this fault only.
+- Each fault draws from its own stream, and only at a matching operation after `after`, while triggers are left:
+  adding, removing or exhausting one fault moves no other.
 - Several faults may strike at one place: the first decides, the others still count and draw as if it were not there.
 - A fault counts as fired only where it changed something. A fault of probability 1 that never fired fails the run.
 """
@@ -29,7 +29,7 @@ Applies = Callable[["Fault"], bool] | tuple[type["Fault"], ...]
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """Something that goes wrong with `probability` at each operation that fits. A port subclasses it and names itself."""
+    """Something that goes wrong with `probability` at each operation that fits. Each port has its subclasses."""
 
     port: ClassVar[str] = ""
     kind: ClassVar[str] = "Fault"
@@ -43,9 +43,7 @@ class Fault:
     """When done to one of these, such as ids of agents; empty: to anything."""
     after: int = attrs.field(default=0, validator=attrs.validators.ge(0))
     """How many matching operations are spared first."""
-    max_triggers: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
-    )
+    max_triggers: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     between: tuple[float, float] | None = attrs.field(default=None)
     """From the first to before the second virtual second."""
 
@@ -90,7 +88,7 @@ class FaultReport:
 
 
 class Verdict:
-    """A fault that strikes here. Fire it exactly when it changed something; waive it when it turned out that it cannot."""
+    """A fault that strikes here. Fire it when it changed something; waive it when it turned out that it cannot."""
 
     __slots__ = ("_armed", "_operation", "_settled", "_trace", "fault")
 
@@ -126,7 +124,7 @@ class _Armed:
         self.index = index
         self.fault = fault
         self.stream = stream
-        self.from_ns, self.until_ns = ((round(at * NS_PER_SECOND) for at in fault.between) if fault.between else (0, 0))
+        self.from_ns, self.until_ns = (round(at * NS_PER_SECOND) for at in fault.between) if fault.between else (0, 0)
         self.matched = 0
         self.claimed = 0
         self.fired = 0
@@ -149,6 +147,13 @@ class _Armed:
             return False
         return self.stream.chance(fault.probability)
 
+    def report(self) -> FaultReport:
+        """Return what became of this fault."""
+        reached = self.matched > 0
+        return FaultReport(
+            kind=self.fault.kind, matched=self.matched, fired=self.fired, never_reached=0 if reached else 1
+        )
+
 
 class FaultBoard:
     """All faults of a run, and the one place that decides which of them strikes where."""
@@ -161,7 +166,7 @@ class FaultBoard:
         now_ns: Callable[[], int],
         trace: Trace,
     ) -> None:
-        """Arm the faults; raise UnknownOperation for one whose port or operation is not among `operations` (by port)."""
+        """Arm the faults; raise UnknownOperation for one whose port or operation is not in `operations` (by port)."""
         self.active = True
         self._operations = operations
         self._now_ns = now_ns
@@ -197,7 +202,7 @@ class FaultBoard:
         if not self.active:
             return None
         now_ns = self._now_ns()
-        # Every candidate counts and draws, also behind the one that decides: no fault's stream depends on another fault.
+        # Every candidate counts and draws, also behind the one that decides: no stream depends on another fault.
         struck = [armed for armed in candidates if armed.matches(host, subject, now_ns, applies) and armed.strikes()]
         if not struck:
             return None
@@ -206,7 +211,9 @@ class FaultBoard:
 
     def _check_known(self, port: str, operation: str) -> None:
         if operation not in self._operations.get(port, ()):
-            raise UnknownOperation(f"port {port!r} performs {operation!r}, which the scenario's operations do not declare")
+            raise UnknownOperation(
+                f"port {port!r} performs {operation!r}, which the scenario's operations do not declare"
+            )
 
     def lift(self) -> None:
         """End all faults: from now on nothing goes wrong."""
@@ -218,7 +225,7 @@ class FaultBoard:
         kinds: dict[str, FaultReport] = {}
         for armed in self._armed:
             kind = armed.fault.kind
-            one = FaultReport(kind=kind, matched=armed.matched, fired=armed.fired, never_reached=int(armed.matched == 0))
+            one = armed.report()
             kinds[kind] = kinds[kind] + one if kind in kinds else one
         return tuple(kinds.values())
 
@@ -245,13 +252,12 @@ def _matched_operations(fault: Fault, operations: Mapping[str, frozenset[str]]) 
     if known is None:
         raise UnknownOperation(f"{fault.kind}: no port {fault.port!r}; known are {_listed(operations)}")
     matched: set[str] = set()
-    for pattern in fault.patterns:
+    for pattern in fault.patterns or ("",):  # an empty filter names nothing either
         hits = {operation for operation in known if fnmatchcase(operation, pattern)}
         if not hits:
-            raise UnknownOperation(f"{fault.kind}: {pattern!r} matches no operation of {fault.port}; known are {_listed(known)}")
+            what = f"{fault.kind}: {pattern!r} matches no operation of {fault.port}"
+            raise UnknownOperation(f"{what}; known are {_listed(known)}")
         matched |= hits
-    if not matched:
-        raise UnknownOperation(f"{fault.kind}: an empty filter matches no operation of {fault.port}; known are {_listed(known)}")
     return matched
 
 

@@ -1,8 +1,9 @@
 """From an exception to a finding: its kind, a signature that is the same under every seed, and a message.
 
-A signature names the error class, the check (the message up to its first colon, without whatever holds a digit or is quoted) and
-the innermost function of the program under test. So one bug found by a hundred seeds is one row in a report and one file in the
-corpus. The classes of the program count by name: its own InvariantBroken is as good as ours, and the engine imports no program.
+A signature names the error class, the check (the message up to its first colon, without whatever holds a digit or is
+quoted) and the innermost function of the program under test. So one bug found by a hundred seeds is one row in a
+report and one file in the corpus. The classes of the program count by name: its own InvariantBroken is as good as
+ours, and the engine imports no program.
 """
 
 import re

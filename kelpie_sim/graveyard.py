@@ -71,7 +71,8 @@ def _close(close: Callable[[], object], life: Incarnation | None) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: S110, BLE001, RUF100
-        # A coroutine may answer its end with anything (HostDead, "ignored GeneratorExit"): the run is over, none of it counts.
+        # A coroutine may answer its end with anything (HostDead, "ignored GeneratorExit"): the run is over, none of it
+        # counts.
         return
 
 
@@ -83,5 +84,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
-
-

@@ -1,8 +1,8 @@
 """Which host the running code belongs to: one context variable, inherited by tasks, timers and callbacks.
 
-An incarnation is one life of a host, from its start to its crash. Everything that a host makes carries its incarnation, so
-that a crash can drop all of it and touch nothing of the next life. It stands alone, below the loop and the hosts, because
-both need it.
+An incarnation is one life of a host, from its start to its crash. Everything that a host makes carries its
+incarnation, so that a crash can drop all of it and touch nothing of the next life. It stands alone, below the loop and
+the hosts, because both need it.
 """
 
 from __future__ import annotations

@@ -1,43 +1,43 @@
 """A full asyncio event loop on virtual time: one step at a time, and a strategy says whose.
 
-Time is an integer of nanoseconds. It moves only when nothing is ready, and then straight to the next timer; timers of one
-instant become ready together. Ready handles are owned by the strategy. Nothing in here reads the real world.
+Time is an integer of nanoseconds. It moves only when nothing is ready, and then straight to the next timer; timers of
+one instant become ready together. Ready handles are owned by the strategy. Nothing in here reads the real world.
 
 Laws:
 - A timer that fires finds `time() >= when`, else code that checks its own deadline would set the same timer for ever.
-- Heap entries are keyed (when_ns, serial), so equal instants never depend on addresses.
-- A handle belongs to the incarnation in its context. A dead one never runs, and what a dead step schedules never happens.
-- Nothing left to run while someone waits is an error (Stalled); so is running longer than allowed (StepLimit, TimeLimit).
+- Timers of one instant keep the order in which they were set, so nothing ever depends on addresses.
+- A handle belongs to the incarnation in its context. A dead one never runs, and what a dead step schedules never
+happens.
+- Nothing left to run while someone waits is an error (Stalled); so is running longer than allowed (StepLimit,
+TimeLimit).
 - A program that spins without ever waiting still sees time pass, as it would on a real machine; see `_check`.
-- Every task is held from its birth until it has ended well, so a lost exception is found without a garbage collection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 import sys
 import threading
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-
-import attrs
+from typing import Any, TypeVarTuple
 
 from kelpie_sim.asyncgens import AnyGenerator, AsyncGens
 from kelpie_sim.errors import HostDead, SimulationError, Stalled, StepLimit, TimeLimit
 from kelpie_sim.graveyard import Graveyard
-from kelpie_sim.incarnation import INCARNATION, Incarnation, is_dead
+from kelpie_sim.incarnation import INCARNATION, Incarnation, context_of, is_dead
 from kelpie_sim.real_world import NoRealWorld
+from kelpie_sim.registry import LostException, TaskRegistry
 from kelpie_sim.strategies import Ready, Strategy
 from kelpie_sim.tasks import SimFuture, SimHandle, SimTask, SimTimer
+from kelpie_sim.timers import Timers
 from kelpie_sim.trace import LOG_BIRTH, LOG_SHIFT, LOG_TIME, Trace
 from kelpie_sim.waiting import await_site
 
-T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,17 +50,6 @@ _CHECK_STEPS = 4_096
 # So many checks in one instant count as spinning; then each further one passes the time the steps would really take.
 _SPIN_CHECKS = 16
 _SPIN_STEP_NS = 1_000
-_CANCELLED_TIMERS_MIN = 128
-_TASKS_MIN = 1_024
-
-
-@attrs.frozen(kw_only=True)
-class LostException:
-    """An error that nobody was there to see: the task or callback it came from, and the error if there was one."""
-
-    source: str
-    message: str
-    exception: BaseException | None = attrs.field(default=None, eq=False)
 
 
 class SimLoop(NoRealWorld):
@@ -68,8 +57,8 @@ class SimLoop(NoRealWorld):
 
     # Slots: the hot path reads them, and past thirty attributes an instance's dictionary is slower.
     __slots__ = (
-        "_add", "_asyncgens_open", "_check_at", "_checks_in_instant", "_eager", "_graveyard", "_hosted", "_lost", "_serial",
-        "_start_ns", "_step_limit", "_strategy", "_task_limit", "_tasks", "_time_limit_ns", "_time_s", "_timer_serial",
+        "_add", "_asyncgens_open", "_check_at", "_checks_in_instant", "_eager", "_graveyard", "_hosted", "_serial",
+        "_start_ns", "_step_limit", "_strategy", "_tasks", "_time_limit_ns", "_time_s", "_timers",
         "after_step", "steps", "time_ns", "trace",
     )  # fmt: skip
 
@@ -96,14 +85,12 @@ class SimLoop(NoRealWorld):
         self._check_at = min(_CHECK_STEPS, step_limit)
         self._checks_in_instant = (0, 0)
         self._serial = 0
-        self._timer_serial = 0
-        self._tasks: dict[int, SimTask[Any]] = {}
-        self._task_limit = _TASKS_MIN
+        self._timers = Timers()
+        self._tasks = TaskRegistry()
         self._eager: dict[str, bool] = {}
         self._hosted = False
         self._graveyard = Graveyard()
         self._asyncgens_open = AsyncGens()
-        self._lost: list[LostException] = []
         trace.bind(self)
 
     # --- time
@@ -123,29 +110,21 @@ class SimLoop(NoRealWorld):
         self.time_ns = time_ns
         self._time_s = time_ns / SECOND_NS
         self.trace.log.append(time_ns << LOG_SHIFT | LOG_TIME)
-        timers, add = self._scheduled, self._add
-        while timers and timers[0][0] <= time_ns:
-            timer = heapq.heappop(timers)[2]
-            timer._scheduled = False
-            if timer._callback is None:
-                self._timer_cancelled_count -= 1
-            else:
-                add(timer)
+        add = self._add
+        for timer in self._timers.take(time_ns):
+            add(timer)
 
     def _advance(self) -> None:
         """Nothing is ready: move to the next timer. Raise Stalled if there is none."""
-        timers = self._scheduled
-        while timers and timers[0][2]._callback is None:
-            heapq.heappop(timers)[2]._scheduled = False
-            self._timer_cancelled_count -= 1
-        if not timers:
+        time_ns = self._timers.next_ns()
+        if time_ns is None:
             raise Stalled(tuple(await_site(task) for task in self.live_tasks()))
-        self._move_to(timers[0][0])
+        self._move_to(time_ns)
 
     # --- scheduling
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Add a callback to those that are ready. Raise RuntimeError once the loop is closed."""
         handle = SimHandle(callback, args, copy_context() if context is None else context)
@@ -156,33 +135,40 @@ class SimLoop(NoRealWorld):
     call_soon_threadsafe = call_soon  # There is one thread only.
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call back after `delay` seconds of virtual time."""
-        return self._call_at(self._time_s + delay, callback, args, context)
+        """Call back after `delay` seconds of virtual time, to the nanosecond."""
+        if delay == math.inf:
+            return self._timer(None, delay, callback, args, context)
+        when_ns = self.time_ns + round(delay * SECOND_NS)
+        return self._timer(when_ns, when_ns / SECOND_NS, callback, args, context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back at an instant of the loop's clock; at infinity, never."""
-        return self._call_at(when, callback, args, context)
-
-    def _call_at(
-        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> SimTimer:
-        timer = SimTimer(when, callback, args, copy_context() if context is None else context, self)
-        if when == math.inf or (self._hosted and not self._admits(timer)):
-            return timer
+        if when == math.inf:
+            return self._timer(None, when, callback, args, context)
         when_ns = round(when * SECOND_NS)
         while when_ns / SECOND_NS < when:
             when_ns += 1
-        if when_ns <= self.time_ns:
-            self._add(timer)
+        return self._timer(when_ns, when, callback, args, context)
+
+    def _timer(
+        self,
+        when_ns: int | None,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> SimTimer:
+        timer = SimTimer(when, callback, args, copy_context() if context is None else context)
+        if when_ns is None or (self._hosted and not self._admits(timer)):
+            return timer
+        if when_ns > self.time_ns and not self._closed:
+            self._timers.add(when_ns, timer)
         else:
-            self._check_closed()
-            self._timer_serial += 1
-            timer._scheduled = True
-            heapq.heappush(self._scheduled, (when_ns, self._timer_serial, timer))
+            self._add(timer)
         return timer
 
     def _admits(self, handle: Ready) -> bool:
@@ -197,24 +183,6 @@ class SimLoop(NoRealWorld):
         self._graveyard.keep((handle._callback, handle._args))
         return False
 
-    def timer_cancelled(self) -> None:
-        """Count a cancelled timer; when most are, drop them, so that memory stays flat."""
-        self._timer_cancelled_count += 1
-        if self._timer_cancelled_count > max(_CANCELLED_TIMERS_MIN, len(self._scheduled) // 2):
-            self._keep_timers(lambda timer: timer._callback is not None)
-            self._timer_cancelled_count = 0
-
-    def _keep_timers(self, wanted: Callable[[SimTimer], bool]) -> None:
-        kept = []
-        for entry in self._scheduled:
-            if wanted(entry[2]):
-                kept.append(entry)
-            else:
-                entry[2]._scheduled = False
-        # In place: whoever advances the time may hold the list. The keys are unique, so any heap of them pops alike.
-        self._scheduled[:] = kept
-        heapq.heapify(self._scheduled)
-
     # --- tasks and futures
 
     def next_serial(self) -> int:
@@ -224,7 +192,7 @@ class SimLoop(NoRealWorld):
 
     def current_serial(self) -> int:
         """Return the serial of the running task, 0 if none runs."""
-        task = asyncio.current_task(self) if events._get_running_loop() is self else None
+        task = asyncio.current_task(self)
         return task.serial if isinstance(task, SimTask) else 0
 
     def create_future(self) -> asyncio.Future[Any]:
@@ -240,6 +208,9 @@ class SimLoop(NoRealWorld):
         life = INCARNATION.get()
         if context is None:
             context = copy_context()
+            if life is None and INCARNATION not in context:
+                # Said outright: else the first host that wakes the harness's task would make it its own.
+                context.run(INCARNATION.set, None)
         elif INCARNATION in context:
             life = context[INCARNATION]
         elif life is not None:
@@ -252,19 +223,12 @@ class SimLoop(NoRealWorld):
         task = SimTask(
             coro, loop=self, name=str(name), context=context, serial=serial, life=life, **(self._eager | options)
         )
-        self._tasks[serial] = task
-        if len(self._tasks) > self._task_limit:
-            self._forget_ended_tasks()
+        self._tasks.add(task)
         return task
-
-    def _forget_ended_tasks(self) -> None:
-        self._tasks = {serial: task for serial, task in self._tasks.items() if not task.done() or _is_lost(task)}
-        self._task_limit = max(_TASKS_MIN, 2 * len(self._tasks))
 
     def live_tasks(self) -> list[SimTask[Any]]:
         """Return the tasks that have not ended, by age, those of dead hosts left out."""
-        live = (t for t in self._tasks.values() if not t.done() and (t.life is None or t.life.alive))
-        return sorted(live, key=hash)  # An eager task may be registered after its children.
+        return self._tasks.live()
 
     def set_task_factory(self, factory: Any) -> None:
         """Take asyncio.eager_task_factory or None. Raise Unsupported for others: their tasks would hash by address."""
@@ -279,7 +243,7 @@ class SimLoop(NoRealWorld):
     def run_forever(self) -> None:
         """Run until stop() is called. Raise Stalled, StepLimit, TimeLimit, or what a hook raises."""
         self._check_closed()
-        self._check_running()  # type: ignore[attr-defined]  # Of the base class.
+        self._check_running()
         hooks_before = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._asyncgens_open.asked, finalizer=self._finalize_generator)
         self._thread_id = threading.get_ident()
@@ -295,7 +259,7 @@ class SimLoop(NoRealWorld):
     def _drive(self) -> None:
         """Step until stopped. This is the hot path: each line of it counts in every figure."""
         ready, take = self._strategy.ready, self._strategy.take
-        add_to_log, after_step, graveyard = self.trace.log.append, self.after_step, self._graveyard
+        log, after_step, graveyard = self.trace.log, self.after_step, self._graveyard
         while True:
             if not ready:
                 if self._stopping:
@@ -305,17 +269,21 @@ class SimLoop(NoRealWorld):
             callback = handle._callback
             if callback is None:
                 continue
-            context = handle._context
+            context, args = handle._context, handle._args
             if graveyard.used and is_dead(context):
-                graveyard.keep((callback, handle._args))
+                graveyard.keep((callback, args))
                 continue
             owner = getattr(callback, "__self__", None)
-            add_to_log(owner.mark if type(owner) is SimTask else 0)
+            log.append(owner.mark if type(owner) is SimTask else 0)
             self.steps = steps = self.steps + 1
             if steps >= self._check_at:
                 self._check(steps)
             try:
-                context.run(callback, *handle._args)
+                # Steps of tasks have no arguments, and a call without unpacking is a good deal quicker.
+                if args:
+                    context.run(callback, *args)
+                else:
+                    context.run(callback)
             except BaseException as error:
                 self._step_failed(handle, error)
             if after_step:
@@ -346,38 +314,6 @@ class SimLoop(NoRealWorld):
         elif not (isinstance(error, HostDead) and is_dead(handle._context)):
             self.call_exception_handler({"message": f"Exception in callback {handle!r}", "exception": error})
 
-    # --- executor jobs: no thread, one scheduled step
-
-    def run_in_executor(  # type: ignore[override]  # typeshed promises a future to the exact type of func.
-        self, executor: object, func: Callable[..., T], *args: Any
-    ) -> asyncio.Future[T]:
-        """Run a blocking job as one step of its own, whatever the executor."""
-        future: asyncio.Future[T] = self.create_future()
-        self.call_soon(self._run_job, future, func, args)
-        return future
-
-    def _run_job(self, future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...]) -> None:
-        if future.cancelled():
-            return
-        # In a real thread no loop would be running, and code may look for one.
-        events._set_running_loop(None)
-        try:
-            result = func(*args)
-        except (KeyboardInterrupt, HostDead):
-            raise
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        finally:
-            events._set_running_loop(self)
-
-    def set_default_executor(self, executor: object) -> None:  # type: ignore[override]
-        """Take note of nothing: every job runs inline."""
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Do nothing: there is no pool."""
-
     # --- async generators
 
     def _finalize_generator(self, generator: AnyGenerator) -> None:
@@ -390,11 +326,17 @@ class SimLoop(NoRealWorld):
             context.run(INCARNATION.set, life)
             self.call_soon(self.create_task, generator.aclose(), context=context)
 
+    def has_open_generators(self) -> bool:
+        """Return whether any async generator is unfinished."""
+        return len(self._asyncgens_open) > 0
+
     async def shutdown_asyncgens(self) -> None:
         """Close all unfinished async generators, by age of their first step."""
         self._asyncgens_shutdown_called = True
-        generators = self._asyncgens_open.take(alive=True)
-        closings = [asyncio.ensure_future(generator.aclose(), loop=self) for generator in generators]
+        closings = [
+            self.create_task(generator.aclose(), context=None if life is None else context_of(life))
+            for generator, life in self._asyncgens_open.take(lambda life: True)
+        ]
         for error in await asyncio.gather(*closings, return_exceptions=True):
             if isinstance(error, Exception):
                 self.call_exception_handler({"message": "error while closing an async generator", "exception": error})
@@ -408,19 +350,10 @@ class SimLoop(NoRealWorld):
     def abandon(self, life: Incarnation) -> None:
         """Power loss: whatever belongs to `life` (already marked dead) runs no more, not even its `finally` blocks."""
         self._graveyard.used = True
-        for serial, task in list(self._tasks.items()):
-            if task.life is life:
-                del self._tasks[serial]
-                self._bring_to_graveyard(task)
-        for generator in self._asyncgens_open.take(life=life):
+        self._tasks.abandon(life, self._graveyard)
+        for generator, _ in self._asyncgens_open.take(lambda owner: owner is life):
             self._graveyard.keep_generator(generator, life)
-        self._keep_timers(self._outlives_crash)
-
-    def _bring_to_graveyard(self, task: SimTask[Any]) -> None:
-        if task.done():
-            _silence(task)
-        else:
-            self._graveyard.keep_task(task)
+        self._timers.keep(self._outlives_crash)
 
     def _outlives_crash(self, timer: SimTimer) -> bool:
         dead = is_dead(timer._context)
@@ -430,31 +363,21 @@ class SimLoop(NoRealWorld):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Remember the error instead of logging it; see `lost_exceptions`."""
-        message, exception = context["message"], context.get("exception")
-        task = context.get("task") or context.get("future")
-        source = task.get_name() if isinstance(task, SimTask) else "callback"
-        self._lost.append(LostException(source=source, message=message, exception=exception))
+        self._tasks.report(context)
 
     def lost_exceptions(self) -> tuple[LostException, ...]:
-        """Return the errors that nobody has seen: of callbacks as they came, then of tasks that nobody awaited, by age."""
-        lost = [
-            LostException(source=task.get_name(), message="task exception was never retrieved", exception=_silence(task))
-            for task in self._tasks.values()
-            if _is_lost(task) and (task.life is None or task.life.alive)
-        ]
-        self._lost += lost
-        return tuple(self._lost)
+        """Return the errors that nobody has seen: those of callbacks, then of tasks that nobody awaited, by age."""
+        self._tasks.find_lost()
+        return tuple(self._tasks.lost)
 
     def finish(self) -> None:
         """End the run: seal the trace, count what was lost, bury all that is left, and close."""
         self.trace.seal()
         self.lost_exceptions()
         self._graveyard.used = True
-        for task in self._tasks.values():
-            self._bring_to_graveyard(task)
-        self._tasks.clear()
-        for generator in self._asyncgens_open.take(alive=True):
-            self._graveyard.keep_generator(generator, None)
+        self._tasks.abandon_all(self._graveyard)
+        for generator, life in self._asyncgens_open.take(lambda life: True):
+            self._graveyard.keep_generator(generator, life)
         # Closed first: what dying code schedules has nowhere to go.
         self.close()
         self._graveyard.bury()
@@ -462,16 +385,8 @@ class SimLoop(NoRealWorld):
     def close(self) -> None:
         """Close the loop: scheduling raises RuntimeError from here on."""
         super().close()
+        self._timers.clear()
         self._add = _refuse_closed
-
-
-def _is_lost(task: SimTask[Any]) -> bool:
-    return task.done() and bool(task._log_traceback)  # type: ignore[attr-defined]  # The C task has it.
-
-
-def _silence(task: SimTask[Any]) -> BaseException | None:
-    """Mark a task's exception as seen, and return it."""
-    return None if task.cancelled() else task.exception()
 
 
 def _refuse_closed(handle: Ready) -> None:

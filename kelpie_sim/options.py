@@ -1,7 +1,7 @@
 """Swarm: the seed draws the options of a run too.
 
-One fixed set of rates explores one neighbourhood. A swarm turns some faults off altogether and gives the others rates on wild
-scales, other sizes, another order; every option has a name and is printed with a failure.
+One fixed set of rates explores one neighbourhood. A swarm turns some faults off altogether and gives the others rates
+on wild scales, other sizes, another order; every option has a name and is printed with a failure.
 """
 
 from collections.abc import Sequence

@@ -1,16 +1,20 @@
 """The part of an event loop that reaches the real world: refused here, by name of the call.
 
-What it cannot simulate raises at once, because a call that quietly did something else would make a run that proves nothing.
-The network is the one exception: once a simulated one is attached to the loop, it answers in the loop's place.
+What it cannot simulate raises at once, because a call that quietly did something else would make a run that proves
+nothing. Two things are answered instead: the network, once a simulated one is attached to the loop, and blocking jobs
+for an executor, which run as one step of their own in the loop's only thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import events
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
-from kelpie_sim.errors import Unsupported
+from kelpie_sim.errors import HostDead, Unsupported
+
+T = TypeVar("T")
 
 REFUSED_AT_ONCE = (
     "add_reader", "add_signal_handler", "add_writer", "remove_reader", "remove_signal_handler", "remove_writer",
@@ -33,9 +37,18 @@ class Network(Protocol):
 
 
 class NoRealWorld(asyncio.base_events.BaseEventLoop):
-    """An event loop without selector, sockets, pipes, processes and signals."""
+    """An event loop without selector, sockets, pipes, processes, signals and threads."""
 
     __slots__ = ("network", "refusals")
+
+    # Of the base class, which keeps them from type checkers.
+    _closed: bool
+    _stopping: bool
+    _thread_id: int | None
+    _task_factory: Any
+    _asyncgens_shutdown_called: bool
+    _check_closed: Callable[[], None]
+    _check_running: Callable[[], None]
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,6 +80,36 @@ class NoRealWorld(asyncio.base_events.BaseEventLoop):
     async def getnameinfo(self, *args: Any, **kwargs: Any) -> Any:
         """Name an address of the simulated network. Raise Unsupported without one."""
         return await self._network_for("getnameinfo").getnameinfo(*args, **kwargs)
+
+    def run_in_executor(  # type: ignore[override]  # typeshed promises a future to the exact type of func.
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> asyncio.Future[T]:
+        """Run a blocking job as one step of its own, whatever the executor."""
+        future: asyncio.Future[T] = self.create_future()
+        self.call_soon(self._run_job, future, func, args)
+        return future
+
+    def _run_job(self, future: asyncio.Future[T], func: Callable[..., T], args: tuple[Any, ...]) -> None:
+        if future.cancelled():
+            return
+        # In a real thread no loop would be running, and code may look for one.
+        events._set_running_loop(None)
+        try:
+            result = func(*args)
+        except (KeyboardInterrupt, HostDead):
+            raise
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        finally:
+            events._set_running_loop(self)
+
+    def set_default_executor(self, executor: object) -> None:
+        """Take note of nothing: every job runs inline."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Do nothing: there is no pool."""
 
     def _write_to_self(self) -> None:
         """Do nothing: there is no selector to wake."""

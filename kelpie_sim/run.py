@@ -20,21 +20,28 @@ T = TypeVar("T")
 def run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on `loop`, guarded, and return its result; then cancel what is left, as asyncio.run does, and close.
 
-    Raise what `main` raises, and the loop's own errors. Errors that nobody saw are in `loop.lost_exceptions()`, calls that
-    were refused in `loop.refusals`.
+    Raise what `main` raises, and the loop's own errors. Errors that nobody saw are in `loop.lost_exceptions()`, calls
+    that were refused in `loop.refusals`.
     """
-    with guarded(loop, streams):
-        try:
-            result = loop.run_until_complete(main)
-            if loop.live_tasks():
-                loop.run_until_complete(_cancel_all(loop))
+    try:
+        with guarded(loop, streams):
+            return _guarded_run(loop, streams, main)
+    finally:
+        # Left unstarted, it would complain when it is collected.
+        main.close()
+
+
+def _guarded_run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
+    try:
+        result = loop.run_until_complete(main)
+        if loop.live_tasks():
+            loop.run_until_complete(_cancel_all(loop))
+        if loop.has_open_generators():
             loop.run_until_complete(loop.shutdown_asyncgens())
-            return result
-        finally:
-            loop.trace.record("tape", streams.tape.fingerprint())
-            loop.finish()
-            # Left unstarted, it would complain when it is collected.
-            main.close()
+        return result
+    finally:
+        loop.trace.record("tape", streams.tape.fingerprint())
+        loop.finish()
 
 
 async def _cancel_all(loop: SimLoop) -> None:

@@ -1,7 +1,7 @@
 """A scenario: a program with its workload, the faults that may hit it, and how far it may go.
 
-Scenarios live with the program that they exercise. The command line finds them by importing a module that holds a tuple named
-SCENARIOS, so the engine knows no program by name.
+Scenarios live with the program that they exercise. The command line finds them by importing a module that holds a
+tuple named SCENARIOS, so the engine knows no program by name.
 """
 
 import importlib

@@ -3,9 +3,9 @@
 Why: a new draw in one stream must move no other, else each change of the simulator would make every old seed worthless.
 A stream's generator is seeded by a hash of the seed and the stream's name, so it depends on nothing else.
 
-Laws: all draws are made with integers; each goes on the tape; a draw that has only one outcome draws nothing and leaves no
-trace on the tape; choice 0 is always the plainest outcome (no fault, first in line, lowest number), because shrinking
-moves towards 0.
+Laws: all draws are made with integers; each goes on the tape; a draw that has only one outcome draws nothing and
+leaves no trace on the tape; choice 0 is always the plainest outcome (no fault, first in line, lowest number), because
+shrinking moves towards 0.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Stream:
         return self._generator.getrandbits(count)
 
     def _draw(self, bound: int) -> int:
-        # Own rejection sampling: the standard library promises the bits of a generator, not what randrange makes of them.
+        # Own rejection sampling: the standard library promises the bits of a generator, not what randrange makes of
+        # them.
         count = (bound - 1).bit_length()
         while (choice := self._getrandbits(count)) >= bound:
             pass
@@ -101,36 +102,51 @@ class Stream:
         return sequence[self.below(len(sequence))]
 
     def shuffled(self, iterable: Iterable[T]) -> list[T]:
-        """Return the elements in a drawn order; all choices 0 keep the order. One entry of the tape per element but one."""
+        """Return the elements in a drawn order; all choices 0 keep the order. One entry of the tape per element but
+        one."""
         items = list(iterable)
         for index in range(len(items) - 1):
             other = index + self.below(len(items) - index)
             items[index], items[other] = items[other], items[index]
         return items
 
-    def chooser(self) -> Callable[[int], int]:
-        """Return a function like `below`, made quick for the scheduler: bounds from 2 to 2**20 only, words drawn in bulk.
+    def swap_taker(self, items: list[T]) -> Callable[[], T]:
+        """Return a function that takes a drawn element out of `items`, whose last one then fills its place.
 
-        Its remainder leans towards low numbers by less than one in a thousand, which a scheduler does not mind.
+        Made for the scheduler, who calls it at each step: words are drawn in bulk, and the remainder leans towards low
+        numbers by less than one in a thousand as long as there are fewer than a million elements.
+        Taking the only element draws nothing; taking from none raises IndexError.
         """
         if self._replays:
-            return self._channel.scripted
+            return lambda: _swap_out(items, self._channel.scripted(len(items)) if len(items) > 1 else 0)
         channel, words = self._channel, list[int]()
-        add_bound, add_choice = channel.bounds.append, channel.choices.append
+        bounds, choices = channel.new_bounds, channel.new_choices
 
-        def choose(bound: int) -> int:
+        def take() -> T:
+            bound = len(items)
+            if bound == 1:
+                return items.pop()
             if not words:
                 words.extend(self._words())
-            choice = words.pop() % bound
-            add_bound(bound)
-            add_choice(choice)
-            return choice
+                channel.settle()
+            index = words.pop() % bound
+            bounds.append(bound)
+            choices.append(index)
+            taken, items[index] = items[index], items[-1]
+            items.pop()
+            return taken
 
-        return choose
+        return take
 
     def _words(self) -> tuple[int, ...]:
         block = self._getrandbits(32 * _WORDS) & _WORD_MASK
         return _UNPACK(block.to_bytes(4 * _WORDS, "little"))
+
+
+def _swap_out(items: list[T], index: int) -> T:
+    taken, items[index] = items[index], items[-1]
+    items.pop()
+    return taken
 
 
 class Streams:

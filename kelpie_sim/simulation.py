@@ -2,8 +2,9 @@
 
     seed -> streams -> options -> faults -> world + scenario -> trace, history -> checks -> Outcome
 
-Nothing that the program under test does escapes from here: an exception, a stall, an error in a task that nobody awaited become
-the run's finding. What is raised is the caller's own doing, such as a filter on an operation that does not exist.
+Nothing that the program under test does escapes from here: an exception, a stall, an error in a task that nobody
+awaited become the run's finding. What is raised is the caller's own doing, such as a filter on an operation that does
+not exist.
 """
 
 import asyncio
@@ -40,15 +41,16 @@ class World:
         self.seed = seed
         self.streams = Streams(seed, tape)
         self.trace = Trace(keep_trace)
+        self.swarm = Swarm(self.streams.stream(OPTIONS_STREAM))
+        faults = scenario.faults(self.swarm)
+        self.faults = FaultBoard(faults, scenario.operations, self.streams, self._time_ns, self.trace)
+        # Made after all that may refuse: a loop has to be closed.
         self.loop = SimLoop(
             strategy_named(scenario.strategy, self.streams),
             self.trace,
             step_limit=scenario.step_limit,
             time_limit_ns=round(scenario.time_limit_seconds * NS_PER_SECOND),
         )
-        self.swarm = Swarm(self.streams.stream(OPTIONS_STREAM))
-        faults = scenario.faults(self.swarm)
-        self.faults = FaultBoard(faults, scenario.operations, self.streams, self._time_ns, self.trace)
         self.history = History(self._time_ns, self.trace)
         self.invariants = Invariants(self.loop.after_step)
         self.sometimes = Sometimes(scenario.sometimes)
@@ -105,7 +107,7 @@ async def _answer(value: bool | Awaitable[bool]) -> bool:
 def simulate(scenario: Scenario, seed: int, *, tape: Tape | None = None, keep_trace: bool = False) -> Outcome:
     """Run a scenario with a seed, or along a tape that replays, and return all that is known of the run.
 
-    Raise UnknownOperation (a ValueError) for a fault whose filter names nothing: that is a mistake of who built the scenario.
+    Raise UnknownOperation (a ValueError) for a fault whose filter names nothing: whoever built the scenario is wrong.
     Raise NonDeterminism if a tape does not even fit the options.
     """
     tape = Tape() if tape is None else tape

@@ -1,10 +1,11 @@
 """Who runs next among all that are ready.
 
-A strategy owns the ready set. The loop adds a handle by `add`, asks the truth of `ready` to learn whether any is left, and
-takes one by `take`. Both are plain attributes holding callables, so that a strategy can hand out the quickest it has.
+A strategy owns the ready set. The loop adds a handle by `add`, asks the truth of `ready` to learn whether any is left,
+and takes one by `take`. Both are plain attributes holding callables, so that a strategy can hand out the quickest it
+has.
 
-Laws: `take` costs the same however many are ready; a pick among one draws nothing; a cancelled handle keeps its place until
-it is taken, so cancelling moves no later choice.
+Laws: `take` costs the same however many are ready; a pick among one draws nothing; a cancelled handle keeps its place
+until it is taken, so cancelling moves no later choice.
 """
 
 from __future__ import annotations
@@ -52,23 +53,7 @@ class RandomPick:
     def __init__(self, stream: Stream) -> None:
         self.ready: list[Ready] = []
         self.add = self.ready.append
-        self.take = _taker(self.ready, stream.chooser())
-
-
-def _taker(ready: list[Ready], choose: Callable[[int], int]) -> Callable[[], Ready]:
-    def take() -> Ready:
-        last = ready.pop()
-        count = len(ready)
-        if count == 0:
-            return last
-        index = choose(count + 1)
-        if index == count:
-            return last
-        # The last one takes the place of the one that leaves, so nothing moves up.
-        taken, ready[index] = ready[index], last
-        return taken
-
-    return take
+        self.take = stream.swap_taker(self.ready)
 
 
 def strategy_named(name: str, streams: Streams) -> Strategy:

@@ -1,7 +1,7 @@
 """Sweep: fail the k-th operation for k = 0, 1, 2, ... until the run has no k-th operation.
 
-Where a campaign samples, a sweep is complete: each place at which a fault can strike is struck once. It finds the dull error
-paths that chance seldom meets.
+Where a campaign samples, a sweep is complete: each place at which a fault can strike is struck once. It finds the dull
+error paths that chance seldom meets.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ MakeRun = Callable[[int], Outcome]
 def sweep(make_run: MakeRun, *, kth_max: int = KTH_MAX) -> tuple[Outcome, ...]:
     """Return the outcome of failing the k-th matching operation, for each k that the run reaches.
 
-    `make_run` runs with one fault that spares the first k. Raise FaultNeverFired when even the first is never reached: such a
-    sweep proves nothing. Raise SimulationError when the end is not reached within `kth_max` runs.
+    `make_run` runs with one fault that spares the first k. Raise FaultNeverFired when even the first is never reached:
+    such a sweep proves nothing. Raise SimulationError when the end is not reached within `kth_max` runs.
     """
     outcomes: list[Outcome] = []
     for kth in range(kth_max):
@@ -50,7 +50,7 @@ def _is_past_the_end(outcome: Outcome, kth: int) -> bool:
 
 
 def failing_kth(scenario: Scenario, seed: int, fault: Fault, *, persistent: bool = False) -> MakeRun:
-    """Return the runs of a sweep: the scenario with this fault in place of its own, once, or from the k-th on for ever."""
+    """Return the runs of a sweep: the scenario with this fault in place of its own, once or from the k-th on."""
 
     def run(kth: int) -> Outcome:
         max_triggers = None if persistent else 1

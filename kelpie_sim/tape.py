@@ -1,11 +1,11 @@
 """The tape: every choice of a run, per named stream, as (bound, choice).
 
-Why: the tape alone replays a run, whatever the seed, and a shrinker edits it. So each choice is small (0 is the plainest
-one), carries the bound it was drawn under, and costs sixteen bytes.
+Why: the tape alone replays a run, whatever the seed, and a shrinker edits it. So each choice is small (0 is the
+plainest one), carries the bound it was drawn under, and costs sixteen bytes.
 
-Laws: choices come back in the order in which they were recorded, stream by stream. Past the end of a stream's record each
-choice is 0. A strict replay that is asked for another bound than the recorded one has left the recorded run, and says so
-(NonDeterminism, with stream and index); a lenient one, for edited tapes, takes the choice if it fits, else 0.
+Laws: choices come back in the order in which they were recorded, stream by stream. Past the end of a stream's record
+each choice is 0. A strict replay that is asked for another bound than the recorded one has left the recorded run, and
+says so (NonDeterminism, with stream and index); a lenient one, for edited tapes, takes the choice if it fits, else 0.
 A tape that replays also records what was really drawn, so an edited tape can be read back in its canonical form.
 """
 
@@ -20,41 +20,69 @@ from kelpie_sim.errors import NonDeterminism
 
 FORMAT_VERSION = 1
 BOUND_MAX = 2**64 - 1
+_BATCH = 1_024
 
 
 class Channel:
-    """The record of one stream: two parallel arrays, and the script to follow when it replays."""
+    """The record of one stream, and the script to follow when it replays.
 
-    __slots__ = ("bounds", "choices", "name", "script", "strict")
+    New choices go into plain lists, which is what the scheduler can afford at each step, and move to arrays in batches.
+    """
+
+    __slots__ = ("_bounds", "_choices", "name", "new_bounds", "new_choices", "script", "strict")
 
     def __init__(self, name: str, script: Channel | None, strict: bool) -> None:
         self.name = name
-        self.bounds = array("Q")
-        self.choices = array("Q")
+        self.new_bounds: list[int] = []
+        self.new_choices: list[int] = []
+        self._bounds = array("Q")
+        self._choices = array("Q")
         self.script = script
         self.strict = strict
 
+    def __len__(self) -> int:
+        return len(self._choices) + len(self.new_choices)
+
     def record(self, bound: int, choice: int) -> None:
         """Add a choice; `bound` is at most BOUND_MAX."""
-        self.bounds.append(bound)
-        self.choices.append(choice)
+        self.new_bounds.append(bound)
+        self.new_choices.append(choice)
+        if len(self.new_bounds) > _BATCH:
+            self.settle()
+
+    def settle(self) -> None:
+        """Move the new choices to the arrays; who records past `record` calls this now and then."""
+        self._bounds.extend(self.new_bounds)
+        self._choices.extend(self.new_choices)
+        self.new_bounds.clear()
+        self.new_choices.clear()
+
+    def bounds(self) -> array[int]:
+        """Return all bounds, in order."""
+        self.settle()
+        return self._bounds
+
+    def choices(self) -> array[int]:
+        """Return all choices, in order."""
+        self.settle()
+        return self._choices
 
     def scripted(self, bound: int) -> int:
         """Return the next choice of the script, and record it. Raise NonDeterminism as the module says."""
-        script, index = self.script, len(self.choices)
+        script, index = self.script, len(self)
         choice = 0
-        if script is not None and index < len(script.choices):
+        if script is not None and index < len(script):
             choice = self._checked(script, index, bound)
         self.record(bound, choice)
         return choice
 
     def _checked(self, script: Channel, index: int, bound: int) -> int:
-        choice = script.choices[index]
-        if script.bounds[index] == bound:
+        choice, recorded = script.choices()[index], script.bounds()[index]
+        if recorded == bound:
             return choice
         if self.strict:
             raise NonDeterminism(
-                f"stream {self.name!r}, choice {index}: one of {bound} is asked, one of {script.bounds[index]} was recorded"
+                f"stream {self.name!r}, choice {index}: one of {bound} is asked, one of {recorded} was recorded"
             )
         return choice if choice < bound else 0
 
@@ -104,15 +132,15 @@ class Tape:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the streams that drew something, sorted."""
-        return tuple(sorted(name for name, channel in self._channels.items() if channel.choices))
+        return tuple(sorted(name for name, channel in self._channels.items() if len(channel)))
 
     def choices(self, name: str) -> list[tuple[int, int]]:
         """Return the (bound, choice) pairs of a stream, in order."""
         channel = self._channels.get(name)
-        return [] if channel is None else list(zip(channel.bounds, channel.choices, strict=True))
+        return [] if channel is None else list(zip(channel.bounds(), channel.choices(), strict=True))
 
     def __len__(self) -> int:
-        return sum(len(channel.choices) for channel in self._channels.values())
+        return sum(len(channel) for channel in self._channels.values())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tape):
@@ -127,16 +155,17 @@ class Tape:
         for name in self.names():
             channel = self._channels[name]
             label = name.encode()
-            hasher.update(b"%d %d " % (len(label), len(channel.choices)) + label)
-            hasher.update(channel.bounds.tobytes())
-            hasher.update(channel.choices.tobytes())
+            hasher.update(b"%d %d " % (len(label), len(channel)) + label)
+            hasher.update(channel.bounds().tobytes())
+            hasher.update(channel.choices().tobytes())
         return hasher.digest()
 
     def to_json(self) -> bytes:
         """Return the tape as JSON: per stream the bounds and the choices."""
         streams = {
-            name: {"bounds": self._channels[name].bounds.tolist(), "choices": self._channels[name].choices.tolist()}
-            for name in self.names()
+            name: {"bounds": channel.bounds().tolist(), "choices": channel.choices().tolist()}
+            for name, channel in sorted(self._channels.items())
+            if len(channel)
         }
         return json.dumps({"version": FORMAT_VERSION, "streams": streams}, separators=(",", ":")).encode()
 

@@ -52,6 +52,8 @@ class SimFuture(asyncio.Future[T], Generic[T]):
 
     __slots__ = ("serial",)
 
+    serial: int
+
     def __hash__(self) -> int:
         try:
             return self.serial
@@ -90,41 +92,29 @@ class SimHandle(asyncio.Handle):
 
 
 class SimTimer(asyncio.TimerHandle):
-    """A callback that waits for a virtual instant."""
+    """A callback that waits for a virtual instant. Cancelled, it keeps its place, but time does not move for its
+    sake."""
 
     __slots__ = ()
 
     _callback: Callable[..., object] | None
     _args: tuple[object, ...]
     _context: Context
-    _loop: SimLoop
-    _scheduled: bool
     _when: float
 
     def __init__(
-        self, when: float, callback: Callable[..., object], args: tuple[object, ...], context: Context, loop: SimLoop
+        self, when: float, callback: Callable[..., object], args: tuple[object, ...], context: Context
     ) -> None:
         self._callback = callback
         self._args = args
         self._context = context
-        self._loop = loop
         self._when = when
-        self._scheduled = False
 
     def when(self) -> float:
         """Return the instant, in seconds of the loop's clock."""
         return self._when
 
-    def cancel(self) -> None:
-        """Drop the callback; time will not move for its sake."""
-        if self._callback is not None:
-            self._callback = None
-            self._args = ()
-            if self._scheduled:
-                self._loop.timer_cancelled()
-
-    def cancelled(self) -> bool:
-        """Return whether it was cancelled."""
-        return self._callback is None
-
+    # Written out, not inherited: asyncio's own class would be asked first.
+    cancel = SimHandle.cancel
+    cancelled = SimHandle.cancelled
     __repr__ = SimHandle.__repr__

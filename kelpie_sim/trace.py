@@ -4,8 +4,9 @@ Two accounts are kept apart, because one is written at every step of the loop an
 the *log* of the loop, a list of integers (which task stepped, when time moved, which task was born), hashed in batches;
 and the *records* of everybody else, each stamped with the step, the virtual time and the task it was made by.
 
-Laws: a record holds integers, text and bytes, never a `repr` and never an address. Its encoding carries lengths and kinds,
-so two different records never hash alike. A sealed trace takes nothing more: what dying code does is no part of the run.
+Laws: a record holds integers, text and bytes, never a `repr` and never an address. Its encoding carries lengths and
+kinds, so two different records never hash alike. A sealed trace takes nothing more: what dying code does is no part of
+the run.
 """
 
 from __future__ import annotations

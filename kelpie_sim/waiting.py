@@ -12,7 +12,8 @@ _DEPTH_MAX = 64
 
 
 def await_site(task: SimTask[Any]) -> str:
-    """Return the name of a task and its chain of awaits, outermost first: `3:main waits in main (app.py:10) > get (queues.py:158)`."""
+    """Return a task's name and its awaits, outermost first: `3:main waits in main (app.py:10) > get
+    (queues.py:158)`."""
     places: list[str] = []
     awaited: object = task.get_coro()
     while awaited is not None and len(places) < _DEPTH_MAX:

@@ -70,6 +70,7 @@ class Agents:
                 await put_new_block(tx, block)
             tool_ids = tuple(dict.fromkeys((*agent.tool_ids, *(tool.id for tool in named))))
             created = attrs.evolve(agent, tool_ids=tool_ids)
+            check_agent(created)
             attached = await self._check_attached(tx, created)
             await tx.put(AGENTS, created)
             await self._put_first_message(tx, created, attached, message_id)

@@ -17,22 +17,22 @@ T = TypeVar("T")
 async def commit(ports: Ports, body: Callable[[Transaction], Awaitable[T]]) -> T:
     """Return what `body` returned in the transaction that went through.
 
-    Raises Conflict after CONFLICT_RETRIES_MAX retries, StoreError after STORE_RETRIES_MAX or if it is not retriable,
-    and whatever `body` raises.
+    Raises Conflict after CONFLICT_RETRIES_MAX retries, StoreError after STORE_RETRIES_MAX or if it is not retriable
+    (`uncertain` if that was so of any attempt), and whatever `body` raises.
     """
     conflicts = failures = 0
+    uncertain = False
     while True:
         try:
             async with ports.store.transaction() as transaction:
                 result = await body(transaction)
             return result
-        except Conflict:
-            conflicts += 1
-            if conflicts > CONFLICT_RETRIES_MAX:
-                raise
         except StoreError as error:
-            failures += 1
-            if not error.retriable or failures > STORE_RETRIES_MAX:
+            # What an earlier attempt left in doubt stays in doubt, however clear the last one failed.
+            uncertain = error.uncertain = uncertain or error.uncertain
+            conflicts += isinstance(error, Conflict)
+            failures += not isinstance(error, Conflict)
+            if not error.retriable or conflicts > CONFLICT_RETRIES_MAX or failures > STORE_RETRIES_MAX:
                 raise
         await back_off(ports, conflicts + failures)
 

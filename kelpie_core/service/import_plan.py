@@ -6,7 +6,7 @@ anything is written, so that writing it again writes the same.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -45,6 +45,9 @@ class ImportOptions:
     bytes_max: int = AGENT_FILE_BYTES_MAX
 
 
+IMPORT_DEFAULTS = ImportOptions()
+
+
 @attrs.frozen(kw_only=True)
 class ImportPlan:
     """What an import will write; tools only under names that are free. Messages are in order, agent by agent."""
@@ -76,7 +79,8 @@ def plan_import(
     file: AgentFile, options: ImportOptions, *, mint: Callable[[str], str], actor: Actor, now: dt.datetime
 ) -> ImportPlan:
     """Return what to write; raise LimitExceeded if a name becomes too long. `mint` gives a fresh id of a kind."""
-    agent_ids = {entry.agent.id: mint("agent") for entry in file.agents}
+    entries = [_stripped(entry) if options.strip_messages else entry for entry in file.agents]
+    agent_ids = {entry.agent.id: mint("agent") for entry in entries}
     block_ids = {block.id: mint("block") for block in file.blocks}
     tool_ids = {tool.id: mint("tool") for tool in file.tools}
     about_file = _about(file)
@@ -87,18 +91,19 @@ def plan_import(
             tool_ids=tuple(tool_ids[tool_id] for tool_id in entry.agent.tool_ids),
             extra=entry.agent.extra | about_file,
         )
-        for entry in file.agents
+        for entry in entries
     ]
-    entries = [attrs.evolve(entry, messages=(), window=()) for entry in file.agents] if options.strip_messages else []
     return ImportPlan(
         agents=tuple(_owned(agent, agent_ids, actor, now) for agent in agents),
-        heads=tuple(_head(entry, agent_ids) for entry in entries or file.agents),
+        heads=tuple(_head(entry, agent_ids) for entry in entries),
         blocks=tuple(_owned(block, block_ids, actor, now) for block in file.blocks),
         tools=tuple(_owned(tool, tool_ids, actor, now) for tool in file.tools),
-        messages=tuple(
-            message for entry in entries or file.agents for message in _adopted(entry, agent_ids, mint, now)
-        ),
+        messages=tuple(message for entry in entries for message in _adopted(entry, agent_ids, mint, now)),
     )
+
+
+def _stripped(entry: AgentEntry) -> AgentEntry:
+    return attrs.evolve(entry, messages=(), window=())
 
 
 def _about(file: AgentFile) -> JsonObject:
@@ -108,7 +113,9 @@ def _about(file: AgentFile) -> JsonObject:
 
 
 def _with_options(entry: AgentEntry, options: ImportOptions) -> Agent:
-    agent = attrs.evolve(entry.agent, name=_name(entry, options), secrets=entry.agent.secrets | (options.secrets or {}))
+    agent = attrs.evolve(
+        entry.agent, name=_name(entry, options), secrets={**entry.agent.secrets, **(options.secrets or {})}
+    )
     if options.model is not None:
         agent = attrs.evolve(agent, model=options.model, llm_config=None, model_settings=None)
     if options.embedding is not None:
@@ -148,21 +155,22 @@ def _adopted(
 ) -> list[Message]:
     """Return the messages of one agent with ids of this house; an id that is none of the file's stays as it is."""
     message_ids = {message.id: mint("message") for message in entry.messages}
-    group_ids: dict[str | None, str | None] = {None: None}
-    for message in entry.messages:
-        for kind, file_id in (("run", message.run_id), ("step", message.step_id)):
-            if file_id not in group_ids:
-                group_ids[file_id] = mint(kind)
+    run_ids = _fresh([message.run_id for message in entry.messages], "run", mint)
+    step_ids = _fresh([message.step_id for message in entry.messages], "step", mint)
     return [
         attrs.evolve(
             message,
             id=message_ids[message.id],
             agent_id=agent_ids[message.agent_id],
             sender_id=agent_ids.get(message.sender_id or "", message.sender_id),
-            run_id=group_ids[message.run_id],
-            step_id=group_ids[message.step_id],
+            run_id=run_ids[message.run_id],
+            step_id=step_ids[message.step_id],
             approval_request_id=message_ids.get(message.approval_request_id or "", message.approval_request_id),
             created_at=_time(message.created_at, now),
         )
         for message in entry.messages
     ]
+
+
+def _fresh(file_ids: Sequence[str | None], kind: str, mint: Callable[[str], str]) -> dict[str | None, str | None]:
+    return {file_id: None if file_id is None else mint(kind) for file_id in dict.fromkeys(file_ids)}

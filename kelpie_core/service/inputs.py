@@ -100,6 +100,8 @@ def check_turn(drafts: tuple[MessageDraft, ...], options: TurnOptions) -> None:
     check_distinct((draft.otid for draft in drafts if draft.otid is not None), "$.messages[].otid")
     if options.steps_max is not None:
         check_limit(options.steps_max, "$.max_steps", limits.TURN_STEPS_MAX)
+    if not 0 <= options.wait_seconds <= limits.BUSY_WAIT_SECONDS_MAX:
+        raise InvalidInput(f"must be between 0 and {limits.BUSY_WAIT_SECONDS_MAX}", path="$.wait_seconds")
     for number, draft in enumerate(drafts):
         _check_message(draft, f"$.messages[{number}]")
 
@@ -107,8 +109,8 @@ def check_turn(drafts: tuple[MessageDraft, ...], options: TurnOptions) -> None:
 def _check_message(draft: MessageDraft, path: str) -> None:
     if draft.role not in (Role.USER, Role.SYSTEM, Role.ASSISTANT):
         raise InvalidInput(f"role {draft.role} cannot be sent", path=f"{path}.role")
-    texts = [part.text for part in draft.content if isinstance(part, TextPart)]
-    if not any(texts) and all(isinstance(part, TextPart | ReasoningPart) for part in draft.content):
+    texts = {number: part.text for number, part in enumerate(draft.content) if isinstance(part, TextPart)}
+    if not any(texts.values()) and all(isinstance(part, TextPart | ReasoningPart) for part in draft.content):
         raise InvalidInput("must not be empty", path=f"{path}.content")
-    for number, text in enumerate(texts):
+    for number, text in texts.items():
         check_text(text, f"{path}.content[{number}].text", chars_max=limits.TEXT_CHARS_MAX)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import attrs
 
-from kelpie_core.errors import AgentBusy, Refused, TurnFailed
+from kelpie_core.errors import AgentBusy, NotFound, Refused, TurnFailed
 from kelpie_core.keys import Key
 from kelpie_core.limits import BUSY_POLL_MS, PAGE_ITEMS_MAX
 from kelpie_core.model.actor import Actor
@@ -45,7 +45,8 @@ class Messages:
     ) -> TurnResult:
         """Run a turn on the messages and return what it gave.
 
-        Raises NotFound, InvalidInput, LimitExceeded, AgentBusy, TurnFailed (the run ended as failed), LeaseLost.
+        Raises NotFound, InvalidInput, LimitExceeded, AgentBusy, AlreadyExists (a part of the input was sent before),
+        TurnFailed (the run ended as failed), LeaseLost.
         """
         messages: list[Message] = []
         async for event in self.stream(agent_id, drafts, options):
@@ -68,7 +69,7 @@ class Messages:
         """
         start = make_start(self._ports, self._actor, self._holder, agent_id, tuple(drafts), options)
         started = await self._begin(start)
-        if started.lease is None:
+        if started.lease is None or self._supervisor.is_live(started.run.id):
             events = self._again(started.run)
         else:
             events = self._supervisor.start(started.run, started.lease, tokens=options.tokens)
@@ -83,7 +84,10 @@ class Messages:
             await read_head(tx, self._actor, agent_id)
 
             async def position(message_id: str) -> Key:
-                return ((await find_message(tx, message_id)).seq,)
+                message = await find_message(tx, message_id)
+                if message.agent_id != agent_id:
+                    raise NotFound("message", message_id)
+                return (message.seq,)
 
             return await read_page(tx, MESSAGES, "key", (agent_id,), page, position)
 
@@ -112,8 +116,10 @@ class Messages:
 
     async def take_up(self, run_id: str, *, takeover: bool = False) -> bool:
         """Go on with a run whose process died, in the background; return whether there was one to take up."""
+        if self._supervisor.is_live(run_id):
+            return False  # however late its lease is: a new one would only stop the turn that is at work
         taken = await take_up(self._ports, self._holder, run_id, takeover=takeover)
-        if taken is None or self._supervisor.is_live(run_id):
+        if taken is None:
             return False
         self._supervisor.start(taken.run, taken.lease)
         return True
@@ -148,7 +154,11 @@ class Messages:
         yield TurnEnded(run=run)
 
     async def _given_by(self, tx: Transaction, run: Run) -> Sequence[Message]:
-        stored = await tx.scan(MESSAGES, "by_run", (run.id,), limit=PAGE_ITEMS_MAX)
+        stored: list[Message] = []
+        while page := await tx.scan(
+            MESSAGES, "by_run", (run.id,), after=(stored[-1].seq,) if stored else None, limit=PAGE_ITEMS_MAX
+        ):
+            stored.extend(page)
         return [message for message in stored if message.role in (Role.ASSISTANT, Role.TOOL) and message.step_id]
 
     async def _request_cancel(self, tx: Transaction, agent_id: str, run_id: str | None) -> Run | None:

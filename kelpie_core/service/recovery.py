@@ -43,20 +43,26 @@ async def take_up(ports: Ports, holder: str, run_id: str, *, takeover: bool = Fa
     With `takeover`, a lease of another holder counts as run out: for a store that only one process can open.
     """
 
+    tried: Lease | None = None
+
     async def body(tx: Transaction) -> TakenUp | None:
+        nonlocal tried
         run = await tx.get(RUNS, (run_id,))
         if run is None or run.status is not RunStatus.RUNNING:
             return None
         head = await tx.get(HEADS, (run.agent_id,))
         if head is None:
             return None
+        if tried is not None and head.lease == tried:
+            return TakenUp(run=run, lease=tried)  # our grant went through, only its acknowledgement was lost
         foreign = head.lease is not None and head.lease.holder != holder
         if is_held(head, ports.clock.now()) and not (takeover and foreign):
             return None
         head = granted(head, holder, run_id, ports.clock.now())
         assert head.lease is not None
+        tried = head.lease
         await tx.put(HEADS, head)
-        return TakenUp(run=run, lease=head.lease)
+        return TakenUp(run=run, lease=tried)
 
     return await commit(ports, body)
 

@@ -50,7 +50,10 @@ class Runs:
             await read_owned(tx, self._actor, RUNS, run_id)
 
             async def position(message_id: str) -> Key:
-                return ((await find_message(tx, message_id)).seq,)
+                message = await find_message(tx, message_id)
+                if message.run_id != run_id:
+                    raise NotFound("message", message_id)
+                return (message.seq,)
 
             return await read_page(tx, MESSAGES, "by_run", (run_id,), page, position)
 

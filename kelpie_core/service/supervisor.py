@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 
-from kelpie_core.errors import KelpieError, LeaseLost, NotFound, StoreError
+from kelpie_core.errors import CallerError, LeaseLost, NotFound, StoreError, WorldError
 from kelpie_core.model.agent import Lease
 from kelpie_core.model.run import Run
 from kelpie_core.model.turn import StopReason
@@ -75,9 +75,12 @@ class Supervisor:
     async def _drive(self, driver: TurnDriver, listeners: "list[asyncio.Queue[Heard]]") -> None:
         try:
             await self._drive_to_an_end(driver)
+        except asyncio.CancelledError:
+            # Not the listeners' own cancellation: to them the turn has left this process.
+            _tell(listeners, LeaseLost(driver.run.id))
         except BaseException as error:
             _tell(listeners, error)
-            if not isinstance(error, KelpieError | asyncio.CancelledError):
+            if not isinstance(error, CallerError | WorldError):
                 raise
         finally:
             del self._live[driver.run.id]

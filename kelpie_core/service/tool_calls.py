@@ -36,7 +36,8 @@ async def run_tool(ports: Ports, agent: Agent, tools: tuple[Tool, ...], call: To
     """Return what a call of a tool outside the store gave."""
     tool = find_called(tools, call)
     if tool is None:
-        return error_return(call, f"there is no tool {call.name!r}; there are: {', '.join(t.name for t in tools)}")
+        names = ", ".join(known.name for known in tools) or "none"
+        return error_return(call, f"there is no tool {call.name!r}; there are: {names}")
     if resumed and not tool.idempotent:
         return error_return(call, INTERRUPTED)
     arguments = parsed_arguments(call)

@@ -12,7 +12,7 @@ from kelpie_core.errors import LeaseLost, NotFound
 from kelpie_core.ids import make_id
 from kelpie_core.model.agent import Agent, AgentHead, Lease
 from kelpie_core.model.message import Message, Role
-from kelpie_core.model.run import Run, RunError
+from kelpie_core.model.run import Run, RunError, RunStatus
 from kelpie_core.model.step import Step
 from kelpie_core.ports import Ports, Transaction
 from kelpie_core.records import AGENTS, HEADS, MESSAGES, RUNS, STEPS
@@ -54,7 +54,7 @@ class TurnCommit:
     async def _body(self, tx: Transaction) -> Applied:
         agent, head, run = await self._read(tx)
         if run.turn.serial != self.run.turn.serial:
-            return await self._found_again(tx, run)
+            return await self._found_again(tx, head, run)
         check_lease(head, self.lease)
         turn, effects = transition(run.turn, await self.resolve(tx, agent))
         seq_next = head.seq_next
@@ -74,11 +74,14 @@ class TurnCommit:
             raise NotFound("agent", self.run.agent_id)
         return agent, head, run
 
-    async def _found_again(self, tx: Transaction, run: Run) -> Applied:
+    async def _found_again(self, tx: Transaction, head: AgentHead, run: Run) -> Applied:
+        """Return what an earlier attempt of ours stored; raise LeaseLost if it was somebody else's."""
         if self._seq_tried is None or run.turn.serial != self.run.turn.serial + 1:
             raise LeaseLost(run.id)
+        if run.status is RunStatus.RUNNING:
+            check_lease(head, self.lease)
         stored = await tx.scan(MESSAGES, "by_run", (run.id,), after=(self._seq_tried - 1,), limit=MESSAGES_PER_COMMIT)
-        return Applied(run=run, messages=tuple(stored), effect=resume(run.turn))
+        return Applied(run=run, messages=tuple(stored), effect=resume(run.turn, resumed=False))
 
     async def _store(self, tx: Transaction, change: "_Change", effect: Effect) -> None:
         match effect:

@@ -2,7 +2,7 @@
 
 import attrs
 
-from kelpie_core.errors import AgentBusy
+from kelpie_core.errors import AgentBusy, AlreadyExists
 from kelpie_core.ids import make_id
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent, AgentHead, Lease
@@ -51,7 +51,7 @@ class TurnStart:
     message_ids: tuple[str, ...]
 
     async def commit(self) -> Started:
-        """Store the beginning; raise NotFound, InvalidInput, AgentBusy, Abandoned, StoreError."""
+        """Store the beginning; raise NotFound, InvalidInput, AlreadyExists, AgentBusy, Abandoned, StoreError."""
         check_turn(self.drafts, self.options)
         return await commit(self.ports, self._body)
 
@@ -60,7 +60,7 @@ class TurnStart:
         head = await read_head(tx, self.actor, self.agent_id)
         run = await tx.get(RUNS, (self.run_id,))
         if run is not None:
-            return Started(run=run, lease=_lease_of(head, run))
+            return Started(run=run, lease=self._own_lease(head))
         earlier = await self._earlier(tx)
         if earlier is not None:
             return Started(run=earlier, lease=None)
@@ -75,14 +75,20 @@ class TurnStart:
         raise Abandoned(head.lease.run_id)
 
     async def _earlier(self, tx: Transaction) -> Run | None:
-        """Return the run that the same input (by its otids) began before, if any."""
-        for draft in self.drafts:
-            if draft.otid is None:
-                continue
-            for message in await tx.scan(MESSAGES, "by_otid", (self.agent_id, draft.otid), limit=1):
-                if message.run_id is not None:
-                    return await tx.get(RUNS, (message.run_id,))
-        return None
+        """Return the run that the same input (by its otids) began before, if any.
+
+        Raises AlreadyExists if only a part of the input was sent before: the rest would be lost without a word.
+        """
+        found: dict[str | None, str] = {}
+        for otid in (draft.otid for draft in self.drafts if draft.otid is not None):
+            sent = await tx.scan(MESSAGES, "by_otid", (self.agent_id, otid), limit=1)
+            found.setdefault(sent[0].run_id if sent else None, otid)
+        if len(found) > 1:
+            raise AlreadyExists("message with otid", next(otid for key, otid in found.items() if key is not None))
+        run_id = next(iter(found), None)
+        if run_id is None:
+            return None
+        return await tx.get(RUNS, (run_id,))
 
     async def _begin(self, tx: Transaction, agent: Agent, head: AgentHead) -> Started:
         now, first, end = self.ports.clock.now(), head.seq_next, head.seq_next + len(self.drafts)
@@ -121,9 +127,10 @@ class TurnStart:
             updated_at=now,
         )
 
-
-def _lease_of(head: AgentHead, run: Run) -> Lease | None:
-    return head.lease if head.lease is not None and head.lease.run_id == run.id else None
+    def _own_lease(self, head: AgentHead) -> Lease | None:
+        """Return the lease that an earlier attempt of ours was given; None if another process took the run up since."""
+        lease = head.lease
+        return lease if lease is not None and (lease.run_id, lease.holder) == (self.run_id, self.holder) else None
 
 
 def make_start(
@@ -133,5 +140,3 @@ def make_start(
     run_id = make_id("run", ports.entropy.bits(122))
     message_ids = tuple(make_id("message", ports.entropy.bits(122)) for _ in drafts)
     return TurnStart(ports, actor, agent_id, drafts, options, holder, run_id, message_ids)
-
-

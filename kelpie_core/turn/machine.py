@@ -47,12 +47,15 @@ def transition(turn: Turn, event: Event) -> Step:
     return row(attrs.evolve(turn, serial=turn.serial + 1), event)
 
 
-def resume(turn: Turn) -> WorldEffect | None:
-    """Return what a stored turn waits for, for a process that takes it up; None if it has ended."""
+def resume(turn: Turn, *, resumed: bool = True) -> WorldEffect | None:
+    """Return what a stored turn waits for, for a process that takes it up; None if it has ended.
+
+    Not `resumed`: for the process that brought the turn here and has not begun what comes next.
+    """
     if turn.phase is Phase.THINKING:
         return CallModel()
     if turn.phase is Phase.ACTING:
-        return RunTool(call=turn.pending[0], resumed=True)
+        return RunTool(call=turn.pending[0], resumed=resumed)
     return None
 
 

@@ -36,6 +36,13 @@ def visible(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Return what the model may see: no leading system message (it is rendered anew), no half tool exchange."""
     if messages and messages[0].role is Role.SYSTEM:
         messages = messages[1:]
+    whole = _without_halves(messages)
+    while len(whole) < len(messages):  # what goes may have been the other half of what stayed
+        messages, whole = whole, _without_halves(whole)
+    return whole
+
+
+def _without_halves(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     called = {call.id for message in messages for call in message.tool_calls}
     answered = {answer for message in messages for answer in answers_of(message)}
     return tuple(

@@ -88,13 +88,16 @@ def check_pairs(messages: Sequence[Message], path: str) -> None:
 
 def _returned(message: Message, path: str) -> Iterator[tuple[str, str]]:
     """Yield the tool calls that a message answers, each with the path that says so."""
-    own = message.tool_call_id if message.role is Role.TOOL else None
-    named = [given.tool_call_id for given in message.tool_returns]
+    own, named = message.tool_call_id, [given.tool_call_id for given in message.tool_returns]
+    if message.role is not Role.TOOL:
+        if named:
+            raise InvalidInput(f"a message of the role {message.role} returns nothing", path=f"{path}.tool_returns")
+        return
     if own is not None and named and own not in named and None not in named:
         raise InvalidInput(f"{own!r} is not among the tool returns", path=f"{path}.tool_call_id")
     for place, call_id in enumerate(named):
         yield _known(call_id or own, f"{path}.tool_returns[{place}].tool_call_id")
-    if message.role is Role.TOOL and not named:
+    if not named:
         yield _known(own, f"{path}.tool_call_id")
 
 

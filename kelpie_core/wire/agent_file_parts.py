@@ -266,4 +266,7 @@ def _return_text(part: Fields) -> str | None:
 
 
 def _lines(part: Fields, name: str) -> tuple[str, ...] | None:
-    return part.each(name, str) if part.rest.get(name) is not None else None
+    """Return lines of output; no lines are not the same as not knowing."""
+    lines = part.each(name, str) if part.rest.get(name) is not None else None
+    part.rest.pop(name, None)
+    return lines

@@ -106,9 +106,7 @@ def _agent(snapshot: AgentSnapshot) -> JsonObject:
         "source_ids": (),
         "files_agents": (),
         "group_ids": (),
-        "in_context_message_ids": [
-            message_id_at(seq) for span in snapshot.window for seq in range(span.first, span.end)
-        ],
+        "in_context_message_ids": window,
     }
 
 

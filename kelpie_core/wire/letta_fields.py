@@ -17,12 +17,12 @@ T = TypeVar("T")
 _AT = " - at `$"
 
 
-def decoded(body: bytes) -> JsonObject:
-    """Return the JSON object that a request's body holds, {} for none; raise InvalidInput."""
+def decoded(body: bytes, path: str = "$") -> JsonObject:
+    """Return the JSON object that some bytes hold, {} for none; raise InvalidInput."""
     try:
         found = _object_decoder().decode(body or b"{}")
     except (msgspec.DecodeError, RecursionError) as error:
-        raise invalid(error) from error
+        raise invalid(error, path) from error
     return found
 
 
@@ -45,7 +45,9 @@ def present(fields: object, names: tuple[str, ...]) -> JsonObject:
     return {name: value for name in names if (value := getattr(fields, name)) is not None}
 
 
-def fitting(given: Mapping[str, JsonValue] | None, kind: type[object], *, only_known: bool = False) -> JsonObject:
+def fitting(
+    given: Mapping[str, JsonValue] | None, kind: "type[attrs.AttrsInstance]", *, only_known: bool = False
+) -> JsonObject:
     """Return what of `given` fits: fields that `kind` names if they have its type, and others unless `only_known`.
 
     An agent file may bring anything in a field that the clients' types bound; those must parse every answer.
@@ -67,8 +69,8 @@ def _fits(value: JsonValue, kind: object) -> bool:
 
 
 @functools.cache
-def _types_of(kind: type[object]) -> dict[str, object]:
-    return {name: field.type for name, field in attrs.fields_dict(kind).items()}  # type: ignore[type-var]
+def _types_of(kind: "type[attrs.AttrsInstance]") -> dict[str, object]:
+    return {name: field.type for name, field in attrs.fields_dict(kind).items()}
 
 
 @functools.cache

@@ -123,7 +123,7 @@ def _reply_part(part: ContentPart) -> JsonObject:
         }
     if fields.get("type") == "omitted_reasoning":
         return {"message_type": MessageType.HIDDEN_REASONING, "state": "omitted", "hidden_reasoning": None}
-    return {"message_type": MessageType.ASSISTANT, "content": _content_json((part,))}
+    return {"message_type": MessageType.ASSISTANT, "content": _part_text(part)}
 
 
 def _tool_return(message: Message) -> JsonObject:

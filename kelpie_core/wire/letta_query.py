@@ -1,4 +1,4 @@
-"""Query strings in the shapes of Letta's API: pages, flags, filters. Every value arrives as a list of texts."""
+"""Query strings and forms in the shapes of Letta's API: pages, flags, filters. Every value is a list of texts."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -6,6 +6,8 @@ from kelpie_core.errors import InvalidInput, Unsupported
 from kelpie_core.ids import check_id
 from kelpie_core.limits import PAGE_ITEMS_MAX
 from kelpie_core.service.drafts import Page
+from kelpie_core.service.import_plan import ImportOptions
+from kelpie_core.wire.letta_fields import decoded, typed
 from kelpie_core.wire.letta_message import MessageType, MessageTypes
 
 Query = Mapping[str, Sequence[str]]
@@ -78,3 +80,21 @@ def _descending(query: Query, default: bool) -> bool:
     if order not in ("asc", "desc"):
         raise InvalidInput(f"expected asc or desc, got {order[:80]!r}", path="$.order")
     return order == "desc"
+
+
+def import_options(form: Query) -> ImportOptions:
+    """Return how to import a file; older clients' names of the options count where the newer one is absent."""
+    return ImportOptions(
+        name=one_of(form, "name") or one_of(form, "override_name"),
+        append_copy_suffix=flag_of(form, "append_copy_suffix", default=True),
+        strip_messages=flag_of(form, "strip_messages", default=False),
+        override_existing_tools=flag_of(form, "override_existing_tools", default=True),
+        model=one_of(form, "model") or one_of(form, "override_model_handle"),
+        embedding=one_of(form, "embedding") or one_of(form, "override_embedding_handle"),
+        secrets=_secrets(form, "env_vars_json") | _secrets(form, "secrets") or None,
+    )
+
+
+def _secrets(form: Query, name: str) -> dict[str, str]:
+    word = one_of(form, name)
+    return {} if word is None else typed(decoded(word.encode(), f"$.{name}"), dict[str, str], f"$.{name}")

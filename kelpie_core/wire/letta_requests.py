@@ -14,7 +14,6 @@ from kelpie_core.ids import check_id
 from kelpie_core.json_types import JsonObject, JsonValue
 from kelpie_core.model.agent import AgentType
 from kelpie_core.model.content import ContentPart, OpaquePart, ReasoningPart, TextPart
-from kelpie_core.model.message import Role
 from kelpie_core.service.builtin_tools import base_tools
 from kelpie_core.service.drafts import (
     AgentChanges,
@@ -26,185 +25,34 @@ from kelpie_core.service.drafts import (
     ToolDraft,
     TurnOptions,
 )
-from kelpie_core.wire.letta_agent import (
-    CompactionFields,
-    EmbeddingConfigFields,
-    LlmConfigFields,
-    ModelSettingsFields,
-    ResponseFormatFields,
-    handle_of,
-)
+from kelpie_core.wire.letta_agent import handle_of
+from kelpie_core.wire.letta_bodies import (
+    AGENT,
+    AGENT_CONFIGS,
+    AGENT_EXTRA,
+    BLOCK,
+    BLOCK_EXTRA,
+    CREATE_LATER,
+    NULLABLE,
+    TEMPLATE,
+    TOOL,
+    TOOL_EXTRA,
+    TURN_LATER,
+    UPDATE_LATER,
+    AgentFields,
+    BlockFields,
+    MessageFields,
+    ToolFields,
+    TurnFields,
+)  # fmt: skip
 from kelpie_core.wire.letta_fields import present, typed
-from kelpie_core.wire.letta_message import MessageType, MessageTypes
-from kelpie_core.wire.letta_tool import Requirement
+from kelpie_core.wire.letta_message import MessageTypes
 
 MODEL_AUTO = "letta/auto"
 
 
 class ModelMissing(InvalidInput):
     """An agent was to be made without a model, and there is no default."""
-
-
-@attrs.frozen(kw_only=True)
-class BlockFields:
-    """What a block's body may hold."""
-
-    label: str | None = None
-    value: str | None = None
-    limit: int | None = None
-    description: str | None = None
-    read_only: bool | None = None
-    hidden: bool | None = None
-    tags: tuple[str, ...] | None = None
-    metadata: JsonObject | None = None
-    project_id: str | None = None
-    template_name: str | None = None
-    is_template: bool | None = None
-    template_id: str | None = None
-    base_template_id: str | None = None
-    deployment_id: str | None = None
-    entity_id: str | None = None
-    preserve_on_migration: bool | None = None
-
-
-_BLOCK = ("label", "value", "limit", "description", "read_only", "hidden", "tags", "metadata")
-_TEMPLATE = ("project_id", "template_id", "base_template_id", "deployment_id", "entity_id")
-_BLOCK_EXTRA = (*_TEMPLATE, "template_name", "is_template", "preserve_on_migration")
-
-
-@attrs.frozen(kw_only=True)
-class ToolFields:
-    """What a tool's body may hold."""
-
-    source_code: str | None = None
-    source_type: str | None = None
-    description: str | None = None
-    json_schema: JsonObject | None = None
-    args_json_schema: JsonObject | None = None
-    tags: tuple[str, ...] | None = None
-    return_char_limit: int | None = None
-    default_requires_approval: bool | None = None
-    metadata_: JsonObject | None = None
-    pip_requirements: tuple[Requirement, ...] | None = None
-    npm_requirements: tuple[Requirement, ...] | None = None
-    enable_parallel_execution: bool | None = None
-
-
-_TOOL = (
-    "source_code", "source_type", "description", "json_schema", "args_json_schema", "tags", "return_char_limit",
-    "default_requires_approval",
-)  # fmt: skip
-_TOOL_EXTRA = ("pip_requirements", "npm_requirements", "enable_parallel_execution")
-
-
-@attrs.frozen(kw_only=True)
-class AgentFields:
-    """What an agent's body may hold. Fields that Letta calls deprecated and unused are left out, and so ignored."""
-
-    name: str | None = None
-    agent_type: AgentType | None = None
-    system: str | None = None
-    description: str | None = None
-    model: str | None = None
-    embedding: str | None = None
-    llm_config: LlmConfigFields | None = None
-    embedding_config: EmbeddingConfigFields | None = None
-    model_settings: ModelSettingsFields | None = None
-    memory_blocks: tuple[JsonObject, ...] | None = None
-    block_ids: tuple[str, ...] | None = None
-    tool_ids: tuple[str, ...] | None = None
-    tools: tuple[str, ...] | None = None
-    tool_rules: tuple[JsonObject, ...] | None = None
-    include_base_tools: bool | None = None
-    tags: tuple[str, ...] | None = None
-    metadata: JsonObject | None = None
-    secrets: dict[str, str] | None = attrs.field(default=None, repr=False)
-    tool_exec_environment_variables: dict[str, str] | None = attrs.field(default=None, repr=False)
-    timezone: str | None = None
-    message_buffer_autoclear: bool | None = None
-    hidden: bool | None = None
-    context_window_limit: int | None = None
-    compaction_settings: CompactionFields | None = None
-    response_format: ResponseFormatFields | None = None
-    max_files_open: int | None = None
-    per_file_view_window_char_limit: int | None = None
-    project_id: str | None = None
-    template_id: str | None = None
-    base_template_id: str | None = None
-    deployment_id: str | None = None
-    entity_id: str | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    parallel_tool_calls: bool | None = None
-    initial_message_sequence: tuple[JsonObject, ...] | None = None
-    folder_ids: tuple[str, ...] | None = None
-    source_ids: tuple[str, ...] | None = None
-    identity_ids: tuple[str, ...] | None = None
-    enable_sleeptime: bool | None = None
-    include_default_source: bool | None = None
-    include_base_tool_rules: bool | None = None
-    from_template: str | None = None
-    message_ids: tuple[str, ...] | None = None
-    last_stop_reason: str | None = None
-
-
-_AGENT = (
-    "name", "system", "description", "embedding", "block_ids", "tool_ids", "tool_rules", "tags", "metadata",
-    "timezone", "message_buffer_autoclear", "hidden",
-)  # fmt: skip
-_AGENT_CONFIGS = ("llm_config", "embedding_config", "model_settings")
-_AGENT_EXTRA = (
-    *_TEMPLATE, "context_window_limit", "compaction_settings", "response_format", "max_files_open",
-    "per_file_view_window_char_limit",
-)  # fmt: skip
-_AGENT_LATER = (
-    "initial_message_sequence", "folder_ids", "source_ids", "identity_ids", "enable_sleeptime",
-    "include_default_source", "include_base_tool_rules", "from_template",
-)  # fmt: skip
-_UPDATE_LATER = (
-    "folder_ids", "source_ids", "identity_ids", "enable_sleeptime", "message_ids", "last_stop_reason",
-    "context_window_limit", "compaction_settings", "response_format", "max_files_open",
-    "per_file_view_window_char_limit", "max_tokens", "parallel_tool_calls",
-)  # fmt: skip
-_NULLABLE = ("description", "hidden", "embedding", "timezone", "args_json_schema", "default_requires_approval")
-
-
-@attrs.frozen(kw_only=True)
-class TurnFields:
-    """What the body of a request for a turn may hold."""
-
-    messages: tuple[JsonObject, ...] | None = None
-    input: str | tuple[JsonObject, ...] | None = None
-    max_steps: int | None = None
-    streaming: bool | None = None
-    stream_tokens: bool | None = None
-    include_pings: bool | None = None
-    background: bool | None = None
-    include_return_message_types: tuple[MessageType, ...] | None = None
-    client_tools: tuple[JsonObject, ...] | None = None
-    client_skills: tuple[JsonObject, ...] | None = None
-    override_model: str | None = None
-    override_system: str | None = None
-    return_logprobs: bool | None = None
-    return_token_ids: bool | None = None
-
-
-_TURN_LATER = (
-    "client_tools", "client_skills", "override_model", "override_system", "return_logprobs", "return_token_ids",
-)  # fmt: skip
-
-
-@attrs.frozen(kw_only=True)
-class MessageFields:
-    """What a message of a request may hold."""
-
-    role: Role
-    content: str | tuple[JsonObject, ...]
-    name: str | None = None
-    otid: str | None = None
-    sender_id: str | None = None
-    group_id: str | None = None
-    batch_item_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -222,14 +70,14 @@ def block_draft(raw: JsonObject, path: str = "$") -> BlockDraft:
     """Return the block that a body describes; raise InvalidInput."""
     fields = typed(raw, BlockFields, path)
     _require(raw, ("label", "value"), path)
-    return BlockDraft(**present(fields, _BLOCK), extra=present(fields, _BLOCK_EXTRA))
+    return BlockDraft(**present(fields, BLOCK), extra=present(fields, BLOCK_EXTRA))
 
 
 def block_changes(raw: JsonObject, operation: str) -> BlockChanges:
     """Return the changes of a block that a body describes; raise InvalidInput, Unsupported."""
     fields = typed(raw, BlockFields)
-    refuse(fields, _BLOCK_EXTRA, operation)
-    return BlockChanges(**_changes(raw, fields, _BLOCK))
+    refuse(fields, BLOCK_EXTRA, operation)
+    return BlockChanges(**_changes(raw, fields, BLOCK))
 
 
 def tool_draft(raw: JsonObject, operation: str) -> ToolDraft:
@@ -238,20 +86,20 @@ def tool_draft(raw: JsonObject, operation: str) -> ToolDraft:
     _require(raw, ("source_code",), "$")
     if fields.json_schema is None:
         raise Unsupported(f"{operation} without json_schema")
-    described = {"description": _schema_text(fields.json_schema, "description")} | present(fields, _TOOL)
+    described: JsonObject = {"description": _schema_text(fields.json_schema, "description")} | present(fields, TOOL)
     return ToolDraft(
         **described,
         name=_schema_name(fields.json_schema),
         metadata=fields.metadata_ or {},
-        extra={name: raw[name] for name in present(fields, _TOOL_EXTRA)},
+        extra={name: raw[name] for name in present(fields, TOOL_EXTRA)},
     )
 
 
 def tool_changes(raw: JsonObject) -> ToolChanges:
     """Return the changes of a tool that a body describes; raise InvalidInput, Unsupported."""
     fields = typed(raw, ToolFields)
-    refuse(fields, _TOOL_EXTRA, "tools.update")
-    changes = _changes(raw, fields, _TOOL)
+    refuse(fields, TOOL_EXTRA, "tools.update")
+    changes = _changes(raw, fields, TOOL)
     if fields.metadata_ is not None:
         changes["metadata"] = fields.metadata_
     if fields.json_schema is not None:
@@ -262,19 +110,19 @@ def tool_changes(raw: JsonObject) -> ToolChanges:
 def agent_draft(raw: JsonObject, *, name_default: str, model_default: str | None) -> AgentDraft:
     """Return the agent that a body describes; raise InvalidInput, ModelMissing, Unsupported."""
     fields = typed(raw, AgentFields)
-    refuse(fields, _AGENT_LATER, "agents.create")
-    given = present(fields, _AGENT)
+    refuse(fields, CREATE_LATER, "agents.create")
+    named: JsonObject = {"name": name_default} | _checked_ids(present(fields, AGENT))
     agent_type = fields.agent_type or AgentType.LETTA_V1
     base = base_tools(agent_type) if fields.include_base_tools is not False else ()
     return AgentDraft(
-        **({"name": name_default} | _checked_ids(given)),
+        **named,
         agent_type=agent_type,
         model=_model(raw, fields, model_default),
         **_configs(raw, fields),
         blocks=tuple(block_draft(one, f"$.memory_blocks[{i}]") for i, one in enumerate(fields.memory_blocks or ())),
         tool_names=tuple(dict.fromkeys((*base, *(fields.tools or ())))),
         secrets={**(fields.tool_exec_environment_variables or {}), **(fields.secrets or {})},
-        extra={name: raw[name] for name in present(fields, _AGENT_EXTRA)},
+        extra={name: raw[name] for name in present(fields, AGENT_EXTRA)},
     )
 
 
@@ -284,9 +132,9 @@ def agent_changes(raw: JsonObject, *, model_default: str | None) -> AgentChanges
     A new model handle makes the old llm_config void, and a new llm_config brings its handle.
     """
     fields = typed(raw, AgentFields)
-    refuse(fields, (*_UPDATE_LATER, *_TEMPLATE), "agents.update")
-    changes = _checked_ids(_changes(raw, fields, _AGENT))
-    changes |= {name: raw[name] for name in present(fields, _AGENT_CONFIGS)}
+    refuse(fields, (*UPDATE_LATER, *TEMPLATE), "agents.update")
+    changes = _checked_ids(_changes(raw, fields, AGENT))
+    changes |= {name: raw[name] for name in present(fields, AGENT_CONFIGS)}
     if fields.model is not None or fields.llm_config is not None:
         changes |= {"llm_config": raw.get("llm_config"), "model": _model(raw, fields, model_default)}
     for secrets in (fields.tool_exec_environment_variables, fields.secrets):
@@ -298,7 +146,7 @@ def agent_changes(raw: JsonObject, *, model_default: str | None) -> AgentChanges
 def turn_request(raw: JsonObject, operation: str) -> TurnRequest:
     """Return the turn that a body asks for; raise InvalidInput, Unsupported."""
     fields = typed(raw, TurnFields)
-    refuse(fields, _TURN_LATER, operation)
+    refuse(fields, TURN_LATER, operation)
     types = fields.include_return_message_types
     return TurnRequest(
         drafts=_message_drafts(fields, operation),
@@ -357,7 +205,7 @@ def _part(raw: JsonObject, path: str) -> ContentPart:
     kind = raw.get("type", "text")
     if kind in _CARRIED:
         return OpaquePart(fields=raw)
-    if kind not in _PARTS:
+    if not isinstance(kind, str) or kind not in _PARTS:
         raise InvalidInput(f"no content part has the type {str(kind)[:80]!r}", path=f"{path}.type")
     return typed(raw, _PARTS[kind], path)
 
@@ -375,7 +223,7 @@ def _model(raw: JsonObject, fields: AgentFields, model_default: str | None) -> s
 
 def _configs(raw: JsonObject, fields: AgentFields) -> JsonObject:
     """Return the configs as they came, and the older single fields as settings."""
-    configs = {name: raw[name] for name in present(fields, _AGENT_CONFIGS)}
+    configs = {name: raw[name] for name in present(fields, AGENT_CONFIGS)}
     single = {
         "max_output_tokens": fields.max_tokens,
         "temperature": fields.temperature,
@@ -388,7 +236,7 @@ def _configs(raw: JsonObject, fields: AgentFields) -> JsonObject:
 
 
 def _changes(raw: JsonObject, fields: object, names: tuple[str, ...]) -> JsonObject:
-    cleared = {name: None for name in names if name in _NULLABLE and name in raw and raw[name] is None}
+    cleared = {name: None for name in names if name in NULLABLE and name in raw and raw[name] is None}
     return cleared | present(fields, names)
 
 

@@ -19,7 +19,7 @@ from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.turn import StopReason
 from kelpie_core.ports import Entropy, ReasoningDelta, TextDelta, ToolCallDelta
-from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded, TurnEvent
+from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
 from kelpie_core.wire.letta_message import MessageType, MessageTypes, message_json, otid_of
 from kelpie_core.wire.letta_run import stop_reason_json, stop_reason_of, usage_json
 
@@ -76,15 +76,13 @@ class LettaStream:
 
     def feed(self, event: TurnEvent) -> list[StreamEvent]:
         """Return what a turn's event is on the wire."""
-        match event:
-            case MessageStored(message=message):
-                return self._stored(message)
-            case Delta():
-                return self._delta(event)
-            case TurnEnded(run=run):
-                return self._end(run)
-            case RunStarted():
-                return []
+        if isinstance(event, MessageStored):
+            return self._stored(event.message)
+        if isinstance(event, Delta):
+            return self._delta(event)
+        if isinstance(event, TurnEnded):
+            return self._end(event.run)
+        return []  # RunStarted: begin() has told of it
 
     def fail(self, kind: str, message: str, reason: StopReason = StopReason.ERROR) -> list[StreamEvent]:
         """Return the end of a stream whose turn cannot even be said to have failed."""
@@ -100,15 +98,14 @@ class LettaStream:
 
     def _delta(self, delta: Delta) -> list[StreamEvent]:
         heard = self._heard.setdefault(delta.message_id, _Heard())
-        match delta.part:
-            case TextDelta(text=text):
-                return self._piece(delta, heard, MessageType.ASSISTANT, [{"content": text}])
-            case ReasoningDelta(text=text):
-                fields = {"source": "reasoner_model", "reasoning": text, "signature": None}
-                return self._piece(delta, heard, MessageType.REASONING, [fields])
-            case ToolCallDelta() as part:
-                pieces = [{"tool_call": call, "tool_calls": call} for call in _call_pieces(part, heard)]
-                return self._piece(delta, heard, MessageType.TOOL_CALL, pieces)
+        part = delta.part
+        if isinstance(part, TextDelta):
+            return self._piece(delta, heard, MessageType.ASSISTANT, [{"content": part.text}])
+        if isinstance(part, ReasoningDelta):
+            fields = {"source": "reasoner_model", "reasoning": part.text, "signature": None}
+            return self._piece(delta, heard, MessageType.REASONING, [fields])
+        pieces = [{"tool_call": call, "tool_calls": call} for call in _call_pieces(part, heard)]
+        return self._piece(delta, heard, MessageType.TOOL_CALL, pieces)
 
     def _piece(self, delta: Delta, heard: _Heard, kind: MessageType, pieces: list[JsonObject]) -> list[StreamEvent]:
         index = heard.index_of(kind)

@@ -124,10 +124,10 @@ def described(error: BaseException | str) -> str:
 
 def canonical(value: object) -> str:
     """Return a text that is equal for equal values, in every process; raise TypeError for what has no such text."""
-    if value is None or isinstance(value, bool | int | float | str | bytes):
-        return repr(value.value) if isinstance(value, Enum) else repr(value)
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
+    if value is None or isinstance(value, int | float | str | bytes):
+        return repr(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(sorted(f"{canonical(key)}: {canonical(item)}" for key, item in value.items())) + "}"
     if isinstance(value, list | tuple):
@@ -136,9 +136,10 @@ def canonical(value: object) -> str:
         return "{" + ", ".join(sorted(canonical(item) for item in value)) + "}"
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if attrs.has(type(value)):
-        fields = (f"{field.name}={canonical(getattr(value, field.name))}" for field in attrs.fields(type(value)))
-        return f"{type(value).__name__}({', '.join(fields)})"
     if isinstance(value, BaseException):
         return described(value)
+    kind = type(value)
+    if attrs.has(kind):
+        fields = (f"{field.name}={canonical(getattr(value, field.name))}" for field in attrs.fields(kind))
+        return f"{kind.__name__}({', '.join(fields)})"
     raise TypeError(f"a {type(value).__name__} has no text that is the same in every process: record its content")

@@ -1,8 +1,8 @@
 """What must hold of the live program at named moments.
 
-A check looks at production state and returns what is wrong, or None. Checking everything after every step would cost more than
-the run, so a check names the moments at which it could break ("commit", "restart"), and whoever causes such a moment notifies.
-`EVERY_STEP` is the moment after each step of the loop, for what is cheap or cannot be tied to one.
+A check looks at production state and returns what is wrong, or None. Checking everything after every step would cost
+more than the run, so a check names the moments at which it could break ("commit", "restart"), and whoever causes such
+a moment notifies. `EVERY_STEP` is the moment after each step of the loop, for what is cheap or cannot be tied to one.
 
 A broken invariant is remembered and ends the run at that step: a program that catches its exception does not hide it.
 """

@@ -6,6 +6,7 @@ active.py     which run is guarded, and when the guards step aside
 patches.py    swapping attributes, and the names that other modules imported before
 clock.py      time and datetime show the virtual instant, in UTC; blocking sleep is refused
 entropy.py    urandom, uuid, secrets, random: seeded by the run
+waits.py      sleep, queues and locks on quicker futures
 order.py      what the standard library does in order of addresses
 refusals.py   threads, sockets, processes, files: refused
 guarded.py    installing all of them for one run, and taking them away again

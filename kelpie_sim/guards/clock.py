@@ -1,8 +1,8 @@
 """The clocks of a guarded run: virtual, in UTC, and never blocking.
 
-`datetime` is a C type that refuses assignment, yet its class must stay the same one (code compares and dispatches on it).
-So its two clock readers are exchanged inside its own dictionary, and the interpreter is told. That is CPython's, as the
-rest of the simulator is. `today` reads `time.time` and follows by itself.
+`datetime` is a C type that refuses assignment, yet its class must stay the same one (code compares and dispatches on
+it). So its two clock readers are exchanged inside its own dictionary, and the interpreter is told. That is CPython's,
+as the rest of the simulator is. `today` reads `time.time` and follows by itself.
 """
 
 from __future__ import annotations
@@ -117,7 +117,10 @@ class DatetimeClock:
         # The mapping that a class shows is read only; the dictionary behind it is the only thing it refers to.
         self._dictionary: dict[str, object] = gc.get_referents(datetime.datetime.__dict__)[0]
         self._real = {name: self._dictionary[name] for name in ("now", "utcnow")}
-        self._virtual = {"now": classmethod(_now_like(self._real["now"])), "utcnow": classmethod(_utcnow_like(self._real["utcnow"]))}
+        self._virtual = {
+            "now": classmethod(_now_like(self._real["now"])),
+            "utcnow": classmethod(_utcnow_like(self._real["utcnow"])),
+        }
 
     def apply(self) -> None:
         """Show the virtual clock."""

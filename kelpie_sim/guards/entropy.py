@@ -1,8 +1,8 @@
 """All entropy of a guarded run comes from one key of the stream "guard/entropy".
 
-Covered: os.urandom (and so uuid4, secrets, SystemRandom), os.getrandom, ssl.RAND_bytes, uuid1, the functions of the module
-`random`, and Random() without a seed. What names the machine (process id, host name, number of cores) is made up too:
-it is not random, but differs as much.
+Covered: os.urandom (and so uuid4, secrets, SystemRandom), os.getrandom, ssl.RAND_bytes, uuid1, the functions of the
+module `random`, and Random() without a seed. What names the machine (process id, host name, number of cores) is made
+up too: it is not random, but differs as much.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from kelpie_sim.guards.entropy import SharedRandom, entropy_patches
 from kelpie_sim.guards.order import order_patches
 from kelpie_sim.guards.patches import Patches
 from kelpie_sim.guards.refusals import audit, refusal_patches
+from kelpie_sim.guards.waits import wait_patches
 from kelpie_sim.loop import SimLoop
 from kelpie_sim.seed import Streams
 
@@ -23,7 +24,9 @@ class Installation:
     """What is made once per process."""
 
     def __init__(self) -> None:
-        self.patches = Patches([*clock_patches(), *entropy_patches(), *order_patches(), *refusal_patches()])
+        self.patches = Patches(
+            [*clock_patches(), *entropy_patches(), *order_patches(), *wait_patches(), *refusal_patches()]
+        )
         self.datetime = DatetimeClock()
         sys.addaudithook(audit)
 

@@ -1,7 +1,7 @@
 """What the standard library does in the order of addresses, made to follow the order of the program.
 
-Sets of tasks and futures are safe as they are, because those hash by number. `as_completed` also puts bare coroutines into
-a set; here they become tasks first, in the order given, each once.
+Sets of tasks and futures are safe as they are, because those hash by number. `as_completed` also puts bare coroutines
+into a set; here they become tasks first, in the order given, each once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from kelpie_sim.guards.patches import Patch
 
 
 def _in_order(awaitables: Any) -> Any:
-    """Return tasks and futures, without doubles; what is no iterable of awaitables is left to the original to refuse."""
+    """Return tasks and futures, without doubles; what is no iterable of awaitables is left to the original to
+    refuse."""
     if current() is None or asyncio.isfuture(awaitables) or asyncio.iscoroutine(awaitables):
         return awaitables
     return [asyncio.ensure_future(awaitable) for awaitable in dict.fromkeys(awaitables)]

@@ -1,8 +1,8 @@
 """Swapping attributes for the time of a run, also those that other modules have imported by name.
 
-`from time import monotonic` gives a module a reference of its own. So the loaded modules are searched for the originals,
-each module once per process. A module that is first imported inside a run gets the replacement for good, which is
-harmless: outside of a run each replacement acts as the original.
+`from time import monotonic` gives a module a reference of its own. So the loaded modules are searched for the
+originals, each module once per process. A module that is first imported inside a run gets the replacement for good,
+which is harmless: outside of a run each replacement acts as the original.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Patches:
     def __init__(self, patches: Sequence[Patch]) -> None:
         self._patches = [(p.owner, p.name, p.replacement) for p in patches if p.name in vars(p.owner)]
         # Classes are left out: only functions are imported by name, and a class attribute is not an import.
-        self._replacements = {
+        self._replacements: dict[int, tuple[object, object]] = {
             id(vars(owner)[name]): (vars(owner)[name], replacement)
             for owner, name, replacement in self._patches
             if not isinstance(owner, type) and callable(replacement)

@@ -1,9 +1,10 @@
-"""What cannot be simulated: threads, blocking waits, sockets, processes and files. Each is refused by the name of the call.
+"""What cannot be simulated: threads, blocking waits, sockets, processes and files. Each is refused by the name of the
+call.
 
-Threads and waits are replaced; the rest is seen by an audit hook, which the interpreter calls before it asks the system.
-A hook cannot be taken away, so there is one per process, and it does nothing outside of a guarded run.
-Reading code (imports, source lines for tracebacks), time zones and package metadata stays allowed: it is the same in every
-run, and programs import late.
+Threads and waits are replaced; the rest is seen by an audit hook, which the interpreter calls before it asks the
+system. A hook cannot be taken away, so there is one per process, and it does nothing outside of a guarded run.
+Reading code (imports, source lines for tracebacks), time zones and package metadata stays allowed: it is the same in
+every run, and programs import late.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from kelpie_sim.guards.patches import Patch
 
 FILE_EVENTS = frozenset({"open", "os.listdir", "os.scandir", "os.rename", "os.mkdir"})
 REFUSED_EVENTS = frozenset({
-    "os.chdir", "os.chmod", "os.chown", "os.exec", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.link", "os.lockf",
-    "os.posix_spawn", "os.remove", "os.rmdir", "os.spawn", "os.startfile", "os.symlink", "os.system",
+    "os.chdir", "os.chmod", "os.chown", "os.exec", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.link",
+    "os.lockf", "os.posix_spawn", "os.remove", "os.rmdir", "os.spawn", "os.startfile", "os.symlink", "os.system",
     "os.truncate", "os.utime", "pty.spawn", "subprocess.Popen", "sqlite3.connect", "fcntl.flock", "fcntl.lockf",
     "_thread.start_new_thread", "_thread.start_joinable_thread",
     "socket.__new__", "socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyaddr",

@@ -1,15 +1,15 @@
 """What a person sees: progress while a campaign runs, the table at its end, and the account of a failure.
 
-The account of a failure starts with the one line that reproduces it. Tables are drawn by rich, which is loaded only when needed:
-a replay should start at once.
+The account of a failure starts with the one line that reproduces it. Tables are drawn by rich, which is loaded only
+when needed: a replay should start at once.
 """
 
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from kelpie_sim.campaign import CampaignResult, Found, Progress, Row
 from kelpie_sim.determinism import Divergence
@@ -25,10 +25,7 @@ STORY_LINES_MAX = 60
 TABLE_WIDTH = 160
 
 
-class Reporter(Protocol):
-    """Takes progress as it comes."""
-
-    def __call__(self, progress: Progress) -> None: ...
+Reporter = Callable[[Progress], None]
 
 
 def make_line(outcome: Outcome) -> str:
@@ -124,7 +121,11 @@ def _plain_progress(stream: TextIO) -> Reporter:
         now = time.monotonic()
         if at.seeds_done == at.seeds_all or now - shown_at >= PLAIN_PROGRESS_SECONDS:
             shown_at = now
-            print(f"{at.seeds_done} of {at.seeds_all} seeds, {at.findings} findings, at {at.scenario}", file=stream, flush=True)
+            print(
+                f"{at.seeds_done} of {at.seeds_all} seeds, {at.findings} findings, at {at.scenario}",
+                file=stream,
+                flush=True,
+            )
 
     return show
 

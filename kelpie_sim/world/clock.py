@@ -1,7 +1,7 @@
 """The wall clock of a host: it may be off, run fast or slow, and jump.
 
-Only the wall clock is faulty: programs must expect that of it. The monotonic one is the loop's own, the same everywhere.
-Integers throughout: a rate is in parts per million.
+Only the wall clock is faulty: programs must expect that of it. The monotonic one is the loop's own, the same
+everywhere. Integers throughout: a rate is in parts per million.
 """
 
 from __future__ import annotations

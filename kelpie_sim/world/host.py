@@ -1,8 +1,8 @@
 """Named hosts: what runs on one dies with it.
 
-A crash is a power loss: the host's tasks, timers and callbacks never run again, not even their `finally` blocks, and what
-they hold is kept in the graveyard until the run is over. A restart is a new incarnation that runs `main` again, with
-whatever the ports (disk, network) kept for it. A task of another host that waits for a dead one waits for ever.
+A crash is a power loss: the host's tasks, timers and callbacks never run again, not even their `finally` blocks, and
+what they hold is kept in the graveyard until the run is over. A restart is a new incarnation that runs `main` again,
+with whatever the ports (disk, network) kept for it. A task of another host that waits for a dead one waits for ever.
 
 Laws: ports hold the host and the incarnation they were made for, and check both before each effect (check_alive); the
 ambient `current_host` is not enough, because finalizers run in the context of whoever triggered them.

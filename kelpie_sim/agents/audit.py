@@ -1,0 +1,139 @@
+"""The audit at the end of a run: faults stop, the servers settle, and what clients were told is held against the store.
+
+    settled     every run ends, and nothing that was to vanish is left
+    kept        what was told as done is there, once, and reads back as it was told
+    refused     what was refused is not there
+    once        what nobody knows of is there at most once
+    paired      no tool call is open
+    effects     a tool that must not run twice did not
+    edits       a memory edit that was reported is in the block, once; one that was not, is not
+"""
+
+from collections import Counter
+
+from kelpie_core.kelpie import Kelpie
+from kelpie_core.keys import prefix_end
+from kelpie_core.limits import IMPORT_DEADLINE_SECONDS
+from kelpie_core.model.agent import Agent
+from kelpie_core.model.content import text_of
+from kelpie_core.model.message import Message, Role
+from kelpie_core.model.run import RunStatus
+from kelpie_core.model.tool import ToolStatus
+from kelpie_core.optimistic import Range
+from kelpie_core.records import BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
+from kelpie_core.service.drafts import Page
+from kelpie_sim.agents.client import SEND, Client
+from kelpie_sim.agents.cluster import Cluster
+from kelpie_sim.check.history import Op
+
+# Longer than the deadline of an import: what a broken one began is swept only then.
+SETTLE_SECONDS = IMPORT_DEADLINE_SECONDS + 600
+EDIT = "core_memory_append"
+
+
+async def audit(cluster: Cluster) -> None:
+    """Heal, settle, and check everything; raise InvariantBroken, NotSettled."""
+    world, client = cluster.world, Client(cluster, "auditor")
+    world.heal()
+    await world.settle(lambda: _is_settled(cluster), within_seconds=SETTLE_SECONDS, what="every run ends")
+    agents = await client.until_done(_all_agents)
+    for agent in agents:
+        messages = await client.until_done(lambda kelpie, key=agent.id: history_of(kelpie, key))  # type: ignore[misc]
+        check_sends(cluster, agent.id, messages)
+        check_edits(cluster, agent.id, messages)
+        world.check(not cluster.state.account(agent.id).open_calls, "paired: a tool call is open at the end")
+    check_effects(cluster)
+    await _check_nothing_left(cluster, {agent.id for agent in agents})
+
+
+async def history_of(kelpie: Kelpie, agent_id: str) -> list[Message]:
+    """Return all messages of an agent through the public list, page by page."""
+    messages: list[Message] = []
+    while True:
+        after = messages[-1].id if messages else None
+        page = await kelpie.messages.list(agent_id, Page(limit=7, after=after))
+        messages.extend(page)
+        if len(page) < 7:
+            return messages
+
+
+async def records_of(cluster: Cluster, table: Table[object]) -> list[object]:
+    """Return every record of a table straight from the durable store."""
+    wanted = Range(table=table, index=BY_KEY, low=b"", high=prefix_end(b""), limit=100_000)
+    return [table.decode(row.body) for row in await cluster.durable.range(wanted)]
+
+
+def check_sends(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:
+    """Check what clients were told of their sends against an agent's history."""
+    scripts = Counter(text_of(message.content) for message in messages if message.role is Role.USER)
+    of_run: dict[str, list[int]] = {}
+    for message in messages:
+        if message.run_id is not None and message.role is not Role.USER:
+            of_run.setdefault(message.run_id, []).append(message.seq)
+    for op in cluster.world.history.of(SEND):
+        if op.arguments["agent"] == agent_id:
+            _check_send(cluster, op, scripts[str(op.arguments["script"])], of_run)
+
+
+def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[int]]) -> None:
+    check = cluster.world.check
+    if op.outcome == "fail":
+        check(found == 0, "refused: a message is stored although its sender was told no")
+    elif op.outcome == "info":
+        check(found <= 1, "once: a message is stored twice")
+    else:
+        check(found == 1, "kept: a message that was told as taken is not stored once")
+        if not op.result["failed"]:
+            told, stored = op.result["messages"], tuple(of_run.get(str(op.result["run"]), ()))
+            check(told == stored, "kept: the messages of a turn do not read back as they were told")
+
+
+def check_edits(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:
+    """Note which edits the tool returns of an agent report; `check_shared` holds them against a block."""
+    calls = {(m.run_id, c.id): c for m in messages for c in m.tool_calls if c.name == EDIT}
+    for message in messages:
+        for returned in message.tool_returns:
+            call = calls.get((message.run_id, returned.tool_call_id or ""))
+            if call is not None:
+                done = returned.status is ToolStatus.SUCCESS
+                cluster.reported_edits.append((agent_id, call.arguments, done))
+
+
+def check_shared(cluster: Cluster, value: str) -> None:
+    """Check that a block which began empty holds exactly the lines whose edits were reported, each once."""
+    lines = [line for line in value.split("\n") if line]
+    reported = [arguments for _, arguments, done in cluster.reported_edits if done]
+    for arguments in reported:
+        found = [line for line in lines if f'"{line}"' in arguments]
+        cluster.world.check(len(found) == 1, "edits: a reported edit is not in the block once")
+    cluster.world.check(len(lines) == len(reported), "edits: the block holds a line that nobody reported")
+
+
+def check_effects(cluster: Cluster) -> None:
+    """Check that no tool took effect twice."""
+    twice = [note for note, times in Counter(cluster.ledger.notes).items() if times > 1]
+    cluster.world.check(not twice, "effects: a tool that must not run twice did")
+
+
+async def _is_settled(cluster: Cluster) -> bool:
+    running = [run for run in await records_of(cluster, RUNS) if getattr(run, "status", None) is RunStatus.RUNNING]  # type: ignore[arg-type]
+    return not running and not await records_of(cluster, SWEEPS)  # type: ignore[arg-type]
+
+
+async def _check_nothing_left(cluster: Cluster, agent_ids: set[str]) -> None:
+    for table in (MESSAGES, RUNS, STEPS):
+        records = await records_of(cluster, table)  # type: ignore[arg-type]
+        left = [record for record in records if getattr(record, "agent_id", None) not in agent_ids]
+        cluster.world.check(not left, f"settled: {table.name} of an agent that is not there are left")
+
+
+async def _all_agents(kelpie: Kelpie) -> list[Agent]:
+    agents: list[Agent] = []
+    while True:
+        after = agents[-1].id if agents else None
+        page = await kelpie.agents.list(Page(limit=5, after=after))
+        agents.extend(page)
+        if len(page) < 5:
+            return agents
+
+

@@ -1,0 +1,152 @@
+"""Kelpie in the world: one durable store, any number of servers over it, and clients that may be left hanging.
+
+A server is a host that runs the production `Kelpie` over simulated ports and recovers from time to time, as the real
+one does. A client runs on no server: when the server dies under its call it is told `ServerGone`, and does not know
+what happened.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import attrs
+
+from kelpie_core.errors import StoreError
+from kelpie_core.kelpie import Kelpie
+from kelpie_core.memory_store import MemoryStore
+from kelpie_core.optimistic import Backend
+from kelpie_core.ports import Ports
+from kelpie_core.service.turn_events import MessageStored, TurnEvent
+from kelpie_sim.agents.clock import SimClock, SimEntropy
+from kelpie_sim.agents.invariants import StoredState
+from kelpie_sim.agents.language_model import ScriptedModel
+from kelpie_sim.agents.store import SimStore
+from kelpie_sim.agents.tools import Ledger, ScriptedTools
+from kelpie_sim.simulation import World
+from kelpie_sim.world.host import Host
+
+T = TypeVar("T")
+RECOVER_EVERY_SECONDS = 5
+UP_POLL_SECONDS = 0.05
+
+
+class ServerGone(Exception):
+    """The server died under a call: nobody knows whether the call took effect."""
+
+
+@attrs.define(eq=False)
+class Server:
+    """One host with a Kelpie on it. `kelpie` is that of its present life, None while it is down."""
+
+    cluster: "Cluster"
+    host: Host
+    kelpie: Kelpie | None = None
+
+    def boot(self) -> None:
+        """Start the host."""
+        self.host.on_crash.append(self._down)
+        self.host.start(self._main)
+
+    async def call(self, work: Callable[[Kelpie], Awaitable[T]]) -> T:
+        """Run `work` on this server and return its answer; raise ServerGone if the server dies meanwhile."""
+        kelpie = await self._up()
+        task = self.host.spawn(_awaited(work(kelpie)))
+        gone = self.cluster.gone(self.host)
+        try:
+            await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                raise ServerGone(self.host.name)  # an answer that was on its way dies with the host
+            return task.result()
+        finally:
+            gone.cancel()
+
+    async def stream(self, events: Callable[[Kelpie], AsyncIterator[TurnEvent]]) -> AsyncIterator[TurnEvent]:
+        """Yield the events of a turn on this server, each stored message checked; raise ServerGone."""
+        queue: asyncio.Queue[TurnEvent | None] = asyncio.Queue()
+
+        async def pump(kelpie: Kelpie) -> None:
+            async for event in events(kelpie):
+                queue.put_nowait(event)
+
+        call = asyncio.ensure_future(self.call(pump))
+        call.add_done_callback(lambda _: queue.put_nowait(None))
+        while (event := await queue.get()) is not None:
+            if isinstance(event, MessageStored):
+                await self.cluster.state.check_seen(event.message)
+            yield event
+        await call
+
+    async def _up(self) -> Kelpie:
+        while self.kelpie is None:
+            await asyncio.sleep(UP_POLL_SECONDS)
+        return self.kelpie
+
+    def _down(self, host: Host) -> None:
+        self.kelpie = None
+
+    async def _main(self) -> None:
+        cluster, host = self.cluster, self.host
+        self.kelpie = Kelpie(cluster.ports_of(host))
+        while True:
+            try:
+                await self.kelpie.recover()
+            except StoreError as error:
+                cluster.world.story(f"{host.name} could not recover: {error}")
+            await asyncio.sleep(RECOVER_EVERY_SECONDS)
+
+
+class Cluster:
+    """The durable store with its servers, the tools' ledger, and the checks of what is stored."""
+
+    def __init__(self, world: World, durable: Backend | None = None, *, servers: int = 1, latency_ms_max: int = 0) -> None:
+        self.world = world
+        self.durable: Backend = MemoryStore() if durable is None else durable
+        self.ledger = Ledger()
+        self.reported_edits: list[tuple[str, str, bool]] = []
+        self.state = StoredState(world, self.durable)
+        self.latency_ms_max = latency_ms_max
+        self._gone: dict[str, list[asyncio.Future[None]]] = {}
+        self.servers = tuple(Server(self, world.host(f"server-{n + 1}")) for n in range(servers))
+        for server in self.servers:
+            server.host.on_crash.append(self._crashed)
+            server.boot()
+
+    @property
+    def server(self) -> Server:
+        """The first server."""
+        return self.servers[0]
+
+    def ports_of(self, host: Host) -> Ports:
+        """Return the ports for the present life of a host."""
+        return Ports(
+            clock=SimClock(self.world, host),
+            entropy=SimEntropy(self.world, host),
+            store=SimStore(self.world, host, self.durable, self.state.committed, self.latency_ms_max),
+            model=ScriptedModel(self.world, host),
+            tools=ScriptedTools(self.world, host, self.ledger),
+        )
+
+    def gone(self, host: Host) -> "asyncio.Future[None]":
+        """Return a future that is done when the host loses power."""
+        future: asyncio.Future[None] = self.world.loop.create_future()
+        self._gone.setdefault(host.name, []).append(future)
+        if not host.alive:
+            future.set_result(None)
+        return future
+
+    def _crashed(self, host: Host) -> None:
+        self.world.story(f"{host.name} loses power")
+        for future in self._gone.pop(host.name, []):
+            if not future.done():
+                future.set_result(None)
+        restart_after = self.world.streams.stream(f"restart/{host.name}").between(10, 3_000) / 1_000
+        self.world.loop.call_later(restart_after, self._restart, host)
+
+    def _restart(self, host: Host) -> None:
+        if not host.alive:
+            self.world.story(f"{host.name} starts again")
+            host.restart()
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work

@@ -1,0 +1,149 @@
+"""The app: its routes, its errors, its life."""
+
+import asyncio
+
+import pytest
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kelpie_core.errors import StoreError
+from kelpie_core.model.run import RunStatus
+from kelpie_server.app import HANDLERS, Methods, routes
+from kelpie_server.operations import OPERATIONS, Operation
+from tests.server.asgi_client import Exchange, post
+from tests.server.far_sides import ScriptedModel, World, in_world, says
+from tests.server.manual_clock import settle
+
+IDS = "11111111-1111-4111-8111-111111111111"
+LATER = [one for one in OPERATIONS if one.name not in HANDLERS]
+
+
+def path_of(operation: Operation) -> str:
+    """Return the path of an operation with something for each parameter."""
+    return "/".join(part if not part.startswith("{") else f"agent-{IDS}" for part in operation.path.split("/"))
+
+
+def test_handlers_are_of_operations():
+    """Whatever is implemented is an operation of the SDK."""
+    assert set() == set(HANDLERS) - {one.name for one in OPERATIONS}
+
+
+def test_what_comes_later_names_itself():
+    """Each operation that is not implemented answers 501 with its name, and is not to be sent again."""
+
+    async def test(world: World) -> None:
+        for one in LATER:
+            answer = await world.http.request(one.method, path_of(one))
+            assert (501, f"{one.name} is not implemented") == (answer.status_code, answer.json()["detail"])
+            assert "false" == answer.headers["x-should-retry"]
+
+    in_world(test)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/v1/nothing", 404), ("GET", "/", 404), ("PUT", "/v1/agents", 405), ("GET", "/v1/agents/import", 405)],
+)
+def test_what_does_not_exist(method, path, status):
+    """An unknown path is not found, a known one with another method is not allowed; both say so in JSON."""
+
+    async def test(world: World) -> tuple[int, list[str]]:
+        answer = await world.http.request(method, path)
+        return answer.status_code, list(answer.json())
+
+    assert (status, ["detail"]) == in_world(test)
+
+
+def test_what_is_allowed_is_told():
+    """A method that is not allowed is answered with those that are."""
+
+    async def test(world: World) -> str:
+        return (await world.http.put("/v1/agents")).headers["allow"]
+
+    assert {"HEAD", "GET", "POST"} == set(in_world(test).split(", "))
+
+
+def test_head_is_get():
+    """What can be got can be asked for without its body."""
+
+    async def test(world: World) -> int:
+        return (await world.http.head("/v1/health")).status_code
+
+    assert 200 == in_world(test)
+
+
+def test_every_path_is_routed_once():
+    """No path has two routes."""
+    paths = [route.path for route in routes()]
+    assert len(set(paths)) == len(paths)
+
+
+def test_our_own_mistake_is_an_answer():
+    """A handler that breaks gives a 500, not a cut line."""
+
+    async def broken(request: Request) -> Response:
+        raise KeyError("x")
+
+    async def test() -> int:
+        with structlog.testing.capture_logs():
+            return int((await Exchange(Methods({"POST": broken}), "POST", "/").start())["status"])
+
+    assert 500 == asyncio.run(test())
+
+
+def test_a_turn_cancelled_under_a_request_is_an_answer():
+    """When the turn is given up, not the request, the request is told so."""
+
+    async def stopping(request: Request) -> Response:
+        raise asyncio.CancelledError
+
+    async def test() -> int:
+        return int((await Exchange(Methods({"POST": stopping}), "POST", "/").start())["status"])
+
+    assert 503 == asyncio.run(test())
+
+
+def test_a_cancelled_request_is_cancelled():
+    """When the server gives up on a request, it says nothing more."""
+
+    async def slow(request: Request) -> Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def test() -> bool:
+        exchange = Exchange(Methods({"POST": slow}), "POST", "/")
+        await settle()
+        exchange.task.cancel()
+        await asyncio.wait((exchange.task,))
+        return exchange.task.cancelled() and exchange.sent.empty()
+
+    assert asyncio.run(test())
+
+
+def test_unfinished_runs_are_taken_up():
+    """At its start and then again and again the app takes up runs that nobody drives; a failing store ends nothing."""
+    go = asyncio.Event()
+
+    async def test(world: World) -> tuple[list[str], list[str]]:
+        agent_id = await world.make_agent()
+        exchange = post(world.app, f"/v1/agents/{agent_id}/messages", {"input": "hi"})
+        await settle()
+        await world.kelpie.aclose()  # the process dies in mid-turn; the run is left to the next
+        assert 503 == (await exchange.start())["status"]
+        (run,) = await world.kelpie.runs.list()
+        statuses, go_on = [run.status.value], world.app.router.lifespan_context(world.app)
+        with structlog.testing.capture_logs() as logs:
+            async with go_on:
+                world.store.broken = StoreError("disk")
+                await world.clock.advance(5)
+                await world.clock.advance(3_600)
+                world.store.broken = None
+                go.set()
+                await world.clock.advance(3_600)
+        statuses.append((await world.kelpie.runs.get(run.id)).status.value)
+        return statuses, [log["event"] for log in logs if log["event"] == "recovery_failed"]
+
+    statuses, failures = in_world(test, model=ScriptedModel(says("never"), says("hello"), says("x"), go=go))
+    assert [RunStatus.RUNNING.value, RunStatus.COMPLETED.value] == statuses
+    assert ["recovery_failed"] == failures

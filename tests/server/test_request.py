@@ -1,0 +1,60 @@
+"""What handlers take from a request."""
+
+import pytest
+
+from kelpie_server.config import VERSION
+from tests.server.asgi_client import Exchange
+from tests.server.far_sides import World, in_world
+
+USER = "user-11111111-1111-4111-8111-111111111111"
+
+
+def test_the_user_is_the_header_s():
+    """What is made in a user's name says so."""
+
+    async def test(world: World) -> str:
+        answer = await world.http.post("/v1/blocks", json={"label": "a", "value": "b"}, headers={"user_id": USER})
+        return answer.json()["created_by_id"]
+
+    assert USER == in_world(test)
+
+
+def test_a_malformed_user_is_refused():
+    """A user that is no id is a bad request."""
+
+    async def test(world: World) -> int:
+        return (await world.http.get("/v1/agents", headers={"user_id": "nope"})).status_code
+
+    assert 400 == in_world(test)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_too_big_is_refused(announced):
+    """A body over the limit is refused, when it is announced or as soon as it has grown too big; then the line is cut."""
+
+    async def chunks():
+        yield b"x" * 20
+
+    async def test(world: World) -> tuple[int, str | None]:
+        body = b"x" * 20 if announced else chunks()
+        answer = await world.http.post("/v1/agents", content=body)
+        return answer.status_code, answer.headers.get("connection")
+
+    assert (413, "close") == in_world(test, body_bytes_max=10)
+
+
+def test_a_body_that_breaks_off_is_refused():
+    """A client that goes away in the middle of its body has asked for nothing."""
+
+    async def test(world: World) -> int:
+        exchange = Exchange(world.app, "POST", "/v1/agents", b"{")
+        exchange._received.get_nowait()
+        exchange.gone()
+        return int((await exchange.start())["status"])
+
+    assert 400 == in_world(test)
+
+
+def test_the_version_is_a_release():
+    """The version is told as numbers."""
+    assert 3 == len([int(number) for number in VERSION.split(".")])
