@@ -104,7 +104,12 @@ class Methods:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        response = await self._answer(Request(scope, receive))
+        try:
+            response = await self._answer(Request(scope, receive))
+        except asyncio.CancelledError:
+            # Only a server that stops cancels a request.
+            await stopping_answer()(scope, receive, send)
+            raise
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response | ASGIApp:

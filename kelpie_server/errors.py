@@ -26,6 +26,7 @@ from kelpie_core.errors import (
 from kelpie_core.json_types import JsonObject
 from kelpie_core.wire.letta_requests import ModelMissing
 from kelpie_core.wire.letta_stream import message_of
+from kelpie_server.sse import STOPPING
 
 # The first row whose class fits decides, so a class stands before its bases.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -69,8 +70,7 @@ def answer_of(error: Exception) -> Response:
 
 def stopping_answer() -> Response:
     """Return the answer to a request whose turn was left to the next process."""
-    detail = "the server is stopping; the turn goes on when it is back"
-    return _json(503, {"detail": detail}, _retry(False))
+    return _json(503, {"detail": STOPPING}, _retry(False))
 
 
 def _body_of(error: Exception) -> JsonObject:

@@ -30,6 +30,8 @@ def export_file(url: str, agent_id: str) -> Iterator[bytes]:
         try:
             while chunk := answer.read(CHUNK_BYTES):
                 yield chunk
+            if answer.length:  # a body of announced length that ends early raises nothing by itself
+                raise StoreError(f"the server broke off: {answer.length} bytes are missing")
         except (OSError, HTTPException) as error:
             raise StoreError(f"the server broke off: {error}") from error
 

@@ -16,7 +16,7 @@ import uvicorn
 
 from kelpie_core.errors import StoreError
 from kelpie_core.kelpie import Kelpie
-from kelpie_core.ports import Ports
+from kelpie_core.ports import LanguageModel, Ports
 from kelpie_server.app import create_app
 from kelpie_server.config import VERSION, Config
 from kelpie_server.world.clock import SystemClock
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[Kelpie]:
+async def opened(config: Config, model: LanguageModel | None = None) -> AsyncIterator[Kelpie]:
     """Give a Kelpie on this machine's far sides, and close its store behind it; raise StoreError."""
     store = await SqliteStore.open(str(config.data))
     try:
@@ -38,7 +38,7 @@ async def opened(config: Config) -> AsyncIterator[Kelpie]:
                 clock=SystemClock(),
                 entropy=SystemEntropy(),
                 store=store,
-                model=make_language_model(),
+                model=model or make_language_model(),
                 tools=RefusingToolRunner(),
             ),
             grace_seconds=config.drain_seconds,
@@ -47,13 +47,13 @@ async def opened(config: Config) -> AsyncIterator[Kelpie]:
         await store.aclose()
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, model: LanguageModel | None = None) -> None:
     """Serve until a signal says to stop; raise StoreError, OSError if the address is not free."""
     set_up_logging(config.log_level)
     with _bound(config) as listening:
-        async with opened(config) as kelpie:
+        async with opened(config, model) as kelpie:
             host, port = listening.getsockname()[:2]
-            _log.info("serving", url=f"http://{host}:{port}", data=str(config.data), version=VERSION, model="echo")
+            _log.info("serving", url=f"http://{host}:{port}", data=str(config.data), version=VERSION)
             server = _Server(_uvicorn_config(kelpie, config))
             await server.serve(sockets=[listening])
             if not server.started:

@@ -20,6 +20,7 @@ from kelpie_core.wire.letta_stream import LettaStream, StreamEvent
 
 T = TypeVar("T")
 DONE = b"data: [DONE]\n\n"
+STOPPING = "the server is stopping; the turn goes on when it is back"
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -55,6 +56,11 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
         try:
             await until_gone(receive, self._tell(send), self._ping(send))
+        except asyncio.CancelledError:
+            # Only a server that stops cancels an answer. The client is to hear of it before the line is cut.
+            await self._fail(send, STOPPING)
+            await self._end(send)
+            raise
         finally:
             await closed(self._events)
 
@@ -66,7 +72,7 @@ class EventStream:
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            await self._fail(send, "the server is stopping; the turn goes on when it is back")
+            await self._fail(send, STOPPING)
         except KelpieError as error:
             _log.error("stream_failed", run_id=self._letta.run.id, error=str(error))
             await self._fail(send, str(error))
@@ -75,6 +81,9 @@ class EventStream:
             await self._fail(send, "internal error")
         if not self._letta.ended:
             await self._fail(send, "the turn's events broke off")
+        await self._end(send)
+
+    async def _end(self, send: Send) -> None:
         async with self._sending:
             await send({"type": "http.response.body", "body": DONE, "more_body": False})
 

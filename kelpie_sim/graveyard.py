@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any
 
+from kelpie_sim.asyncgens import AnyGenerator
 from kelpie_sim.incarnation import Incarnation, context_of
-from kelpie_sim.tasks import SimTask
+from kelpie_sim.tasks import AnyTask
 
 
 class Graveyard:
@@ -25,21 +25,21 @@ class Graveyard:
 
     def __init__(self) -> None:
         self.used = False
-        self._tasks: list[SimTask[Any]] = []
-        self._generators: list[tuple[AsyncGenerator[Any, Any], Incarnation | None]] = []
+        self._tasks: list[AnyTask] = []
+        self._generators: list[tuple[AnyGenerator, Incarnation | None]] = []
         self._things: list[object] = []
 
     def keep(self, thing: object) -> None:
         """Hold `thing` so that nothing is finalized before the burial."""
         self._things.append(thing)
 
-    def keep_task(self, task: SimTask[Any]) -> None:
+    def keep_task(self, task: AnyTask) -> None:
         """Hold a suspended task, and take it out of asyncio's registry: nobody shall cancel it or wait for it."""
         asyncio.tasks._unregister_task(task)
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # The C task has it.
         self._tasks.append(task)
 
-    def keep_generator(self, generator: AsyncGenerator[Any, Any], life: Incarnation | None) -> None:
+    def keep_generator(self, generator: AnyGenerator, life: Incarnation | None) -> None:
         """Hold an unfinished async generator."""
         self._generators.append((generator, life))
 
@@ -55,7 +55,7 @@ class Graveyard:
             self._things.clear()
 
 
-def _bury_task(task: SimTask[Any]) -> None:
+def _bury_task(task: AnyTask) -> None:
     coro = task.get_coro()
     if not task.done() and coro is not None:
         _close(coro.close, task.life)
@@ -68,12 +68,11 @@ def _close(close: Callable[[], object], life: Incarnation | None) -> None:
     context = Context() if life is None else context_of(life)
     try:
         context.run(close)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: S110, BLE001, RUF100
-        # A coroutine may answer its end with anything (HostDead, "ignored GeneratorExit"): the run is over, none of it
-        # counts.
-        return
+    except BaseException as error:
+        # A coroutine may answer its end with anything (HostDead, "ignored GeneratorExit"): the run is over, and none of
+        # it counts. Only the user who interrupts is heard.
+        if isinstance(error, KeyboardInterrupt):
+            raise
 
 
 @contextmanager

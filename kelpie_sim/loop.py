@@ -32,7 +32,7 @@ from kelpie_sim.incarnation import INCARNATION, Incarnation, context_of, is_dead
 from kelpie_sim.real_world import NoRealWorld
 from kelpie_sim.registry import LostException, TaskRegistry
 from kelpie_sim.strategies import Ready, Strategy
-from kelpie_sim.tasks import SimFuture, SimHandle, SimTask, SimTimer
+from kelpie_sim.tasks import AnyTask, SimFuture, SimHandle, SimTask, SimTimer
 from kelpie_sim.timers import Timers
 from kelpie_sim.trace import LOG_BIRTH, LOG_SHIFT, LOG_TIME, Trace
 from kelpie_sim.waiting import await_site
@@ -137,34 +137,25 @@ class SimLoop(NoRealWorld):
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Call back after `delay` seconds of virtual time, to the nanosecond."""
-        if delay == math.inf:
-            return self._timer(None, delay, callback, args, context)
-        when_ns = self.time_ns + round(delay * SECOND_NS)
-        return self._timer(when_ns, when_ns / SECOND_NS, callback, args, context)
+        """Call back after `delay` seconds of virtual time."""
+        return self._timer(self._time_s + delay, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Call back at an instant of the loop's clock; at infinity, never."""
-        if when == math.inf:
-            return self._timer(None, when, callback, args, context)
-        when_ns = round(when * SECOND_NS)
-        while when_ns / SECOND_NS < when:
-            when_ns += 1
-        return self._timer(when_ns, when, callback, args, context)
+        return self._timer(when, callback, args, context)
 
     def _timer(
-        self,
-        when_ns: int | None,
-        when: float,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        context: Context | None,
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> SimTimer:
         timer = SimTimer(when, callback, args, copy_context() if context is None else context)
-        if when_ns is None or (self._hosted and not self._admits(timer)):
+        if when == math.inf or (self._hosted and not self._admits(timer)):
             return timer
+        when_ns = round(when * SECOND_NS)
+        # Rounded down, it would fire before its instant, and code that then waits for the rest would wait for ever.
+        while when_ns / SECOND_NS < when:
+            when_ns += 1
         if when_ns > self.time_ns and not self._closed:
             self._timers.add(when_ns, timer)
         else:
@@ -199,9 +190,7 @@ class SimLoop(NoRealWorld):
         """Return a future that hashes by number."""
         return SimFuture(loop=self)
 
-    def create_task(
-        self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any
-    ) -> SimTask[Any]:
+    def create_task(self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any) -> AnyTask:
         """Start a task; it belongs to the host in `context`, or else to the current one."""
         self._check_closed()
         self._serial = serial = self._serial + 1
@@ -226,7 +215,7 @@ class SimLoop(NoRealWorld):
         self._tasks.add(task)
         return task
 
-    def live_tasks(self) -> list[SimTask[Any]]:
+    def live_tasks(self) -> list[AnyTask]:
         """Return the tasks that have not ended, by age, those of dead hosts left out."""
         return self._tasks.live()
 

@@ -7,13 +7,13 @@ the end.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import attrs
 
 from kelpie_sim.graveyard import Graveyard
 from kelpie_sim.incarnation import Incarnation
-from kelpie_sim.tasks import SimTask
+from kelpie_sim.tasks import AnyTask, SimTask
 
 # Past so many, those that have ended well are dropped, so that memory stays flat.
 _HELD_MIN = 1_024
@@ -34,27 +34,34 @@ class TaskRegistry:
     __slots__ = ("_held_limit", "_tasks", "lost")
 
     def __init__(self) -> None:
-        self._tasks: dict[int, SimTask[Any]] = {}
+        self._tasks: dict[int, AnyTask] = {}
         self._held_limit = _HELD_MIN
         self.lost: list[LostException] = []
 
-    def add(self, task: SimTask[Any]) -> None:
+    def add(self, task: AnyTask) -> None:
         """Hold a task."""
         self._tasks[task.serial] = task
         if len(self._tasks) > self._held_limit:
             self._tasks = {s: t for s, t in self._tasks.items() if not t.done() or _is_unseen(t)}
             self._held_limit = max(_HELD_MIN, 2 * len(self._tasks))
 
-    def live(self) -> list[SimTask[Any]]:
+    def live(self) -> list[AnyTask]:
         """Return the tasks that have not ended, by age, those of dead hosts left out."""
         live = (t for t in self._tasks.values() if not t.done() and (t.life is None or t.life.alive))
         return sorted(live, key=hash)  # An eager task may be registered after its children.
 
-    def report(self, context: dict[str, Any]) -> None:
+    def report(self, context: Mapping[str, object]) -> None:
         """Take note of what asyncio would log; `context` is that of an exception handler."""
         task = context.get("task") or context.get("future")
         source = task.get_name() if isinstance(task, SimTask) else "callback"
-        self.lost.append(LostException(source=source, message=context["message"], exception=context.get("exception")))
+        exception = context.get("exception")
+        self.lost.append(
+            LostException(
+                source=source,
+                message=str(context["message"]),
+                exception=exception if isinstance(exception, BaseException) else None,
+            )
+        )
 
     def find_lost(self) -> None:
         """Add the exceptions of living hosts' tasks that nobody awaited, by age."""
@@ -71,7 +78,7 @@ class TaskRegistry:
         """Bring all tasks to the graveyard."""
         self._bury(list(self._tasks.values()), graveyard)
 
-    def _bury(self, tasks: list[SimTask[Any]], graveyard: Graveyard) -> None:
+    def _bury(self, tasks: list[AnyTask], graveyard: Graveyard) -> None:
         for task in tasks:
             del self._tasks[task.serial]
             if not task.done():
@@ -80,5 +87,5 @@ class TaskRegistry:
                 task.exception()  # Marked as seen: it must not complain when it is collected.
 
 
-def _is_unseen(task: SimTask[Any]) -> bool:
+def _is_unseen(task: AnyTask) -> bool:
     return task.done() and bool(task._log_traceback)

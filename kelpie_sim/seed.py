@@ -124,7 +124,7 @@ class Stream:
 
         def take() -> T:
             bound = len(items)
-            if bound == 1:
+            if bound < 2:
                 return items.pop()
             if not words:
                 words.extend(self._words())

@@ -17,9 +17,10 @@ from kelpie_sim.check.sometimes import Sometimes
 from kelpie_sim.errors import FaultNeverFired, NotSettled, Unsupported
 from kelpie_sim.faults import NS_PER_SECOND, FaultBoard
 from kelpie_sim.findings import finding_of
-from kelpie_sim.loop import LostException, SimLoop
+from kelpie_sim.loop import SimLoop
 from kelpie_sim.options import Swarm
 from kelpie_sim.outcome import Finding, FindingKind, Outcome
+from kelpie_sim.registry import LostException
 from kelpie_sim.run import run
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.seed import Streams

@@ -87,8 +87,7 @@ class SimHandle(asyncio.Handle):
         return self._callback is None
 
     def __repr__(self) -> str:
-        name = getattr(self._callback, "__qualname__", type(self._callback).__name__)
-        return f"<{type(self).__name__} {name if self._callback is not None else 'cancelled'}>"
+        return _shown(self, self._callback)
 
 
 class SimTimer(asyncio.TimerHandle):
@@ -114,7 +113,23 @@ class SimTimer(asyncio.TimerHandle):
         """Return the instant, in seconds of the loop's clock."""
         return self._when
 
-    # Written out, not inherited: asyncio's own class would be asked first.
-    cancel = SimHandle.cancel
-    cancelled = SimHandle.cancelled
-    __repr__ = SimHandle.__repr__
+    def cancel(self) -> None:
+        """Drop the callback."""
+        self._callback = None
+        self._args = ()
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled."""
+        return self._callback is None
+
+    def __repr__(self) -> str:
+        return _shown(self, self._callback)
+
+
+# Of whatever result.
+AnyTask = SimTask[Any]
+
+
+def _shown(handle: object, callback: object) -> str:
+    name = getattr(callback, "__qualname__", type(callback).__name__)
+    return f"<{type(handle).__name__} {name if callback is not None else 'cancelled'}>"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from types import CodeType
-from typing import Any
 
-from kelpie_sim.tasks import SimTask
+from kelpie_sim.tasks import AnyTask
 
 _DEPTH_MAX = 64
 
 
-def await_site(task: SimTask[Any]) -> str:
+def await_site(task: AnyTask) -> str:
     """Return a task's name and its awaits, outermost first: `3:main waits in main (app.py:10) > get
     (queues.py:158)`."""
     places: list[str] = []

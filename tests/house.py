@@ -3,8 +3,9 @@
 A `House` is what outlives a process: the store, the model, the tools, the time. Each `kelpie()` is one process.
 """
 
+import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -48,6 +49,7 @@ class House:
     memory: MemoryStore = attrs.field(factory=MemoryStore)
     clock: VirtualClock = attrs.field(factory=VirtualClock)
     entropy: CountingEntropy = attrs.field(factory=IdEntropy)
+    dead: list[asyncio.Future[object]] = attrs.field(factory=list)
     store: FlakyStore = attrs.field(init=False)
     main: Kelpie = attrs.field(init=False)
 
@@ -64,6 +66,15 @@ class House:
     def kelpie(self, store: Store | None = None, *, grace_seconds: float = 10) -> Kelpie:
         """Return a new process on the same store."""
         return Kelpie(self.ports(store), grace_seconds=grace_seconds)
+
+    async def die(self, work: Coroutine[Any, Any, object], harm: Harm, at: int) -> bool:
+        """Let the first process begin some work and die at its `at`-th commit; return False if it ends before that."""
+        self.store.arm(harm, at)
+        self.dead.append(asyncio.ensure_future(work))
+        died = asyncio.ensure_future(self.store.died.wait())
+        await asyncio.wait((died, self.dead[-1]), return_when=asyncio.FIRST_COMPLETED)
+        died.cancel()
+        return self.store.died.is_set()
 
     async def agent(self, *tools: ToolDraft, **fields: Any) -> Agent:
         """Return a new agent that has these tools."""

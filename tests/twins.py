@@ -122,7 +122,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
         self.complaints: list[str] = []
-        self.set_exception_handler(lambda _, context: self.complaints.append(str(context.get("exception", context))))
+        self.stopped: list[asyncio.Future[None]] = []  # what a dead process waits for, kept from the garbage collector
+        self.set_exception_handler(lambda _, context: self.complaints.append(repr(context.get("exception", context))))
 
     def time(self) -> float:
         """Return the seconds since the loop began."""
@@ -136,7 +137,7 @@ def run(story: Coroutine[Any, Any, T], *, complaints: tuple[str, ...] = ()) -> T
         result = runner.run(story)
     if complaints:
         gc.collect()  # a task complains when it goes
-    assert list(complaints) == loop.complaints
+    assert list(complaints) == loop.complaints, loop.complaints
     return result
 
 
@@ -279,7 +280,7 @@ class Harm(Enum):
     """What goes wrong at a commit."""
 
     FAIL = "the commit is refused, once"
-    FAIL_ON = "every commit is refused from then on"
+    FAIL_ON = "every transaction is refused from then on, before it reads anything"
     LOSE = "the commit goes through, its acknowledgement is lost"
     DIE_BEFORE = "the process dies just before it"
     DIE_AFTER = "the process dies just after it"
@@ -307,11 +308,14 @@ class FlakyStore:
         """Return a transaction of the inner store."""
         if self.died.is_set():
             await self._stop_for_ever()
+        if self.harm is Harm.FAIL_ON and self.commits + 1 >= self.at:
+            self.commits += 1
+            raise StoreError("the disk is full")
         async with self.inner.transaction() as tx:
             yield tx
             self.commits += 1
             due = self.commits == self.at
-            if (due and self.harm is Harm.FAIL) or (self.commits >= self.at and self.harm is Harm.FAIL_ON):
+            if due and self.harm is Harm.FAIL:
                 raise StoreError("the disk is full")
             if due and self.harm is Harm.DIE_BEFORE:
                 await self._stop_for_ever()
@@ -326,4 +330,7 @@ class FlakyStore:
         # When the loop closes it cancels what is left; that must find its end, and not wait here again.
         if task is not None and task.cancelling():
             raise StoreError("the process is dead", retriable=False)
-        await asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.stopped.append(loop.create_future())
+        await loop.stopped[-1]

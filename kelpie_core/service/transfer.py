@@ -146,7 +146,7 @@ class Transfer:
         end = await _settled_end(tx, agent_id, head.seq_next)
         snapshot = AgentSnapshot(
             agent=agent,
-            window=tuple(Span(first=s.first, end=min(s.end, end)) for s in head.window if s.first < end),
+            window=tuple(Span(first=s.first, end=min(s.end, end)) for s in head.window),
             blocks=await read_all_owned(tx, self._actor, BLOCKS, agent.block_ids),
             tools=await read_all_owned(tx, self._actor, TOOLS, agent.tool_ids),
         )

@@ -12,7 +12,7 @@ from kelpie_core.model.agent import Agent
 from kelpie_core.service.drafts import Page
 from kelpie_core.wire.letta_agent import agent_json
 from kelpie_core.wire.letta_block import block_json
-from kelpie_core.wire.letta_query import Query, flag_of, one_of, page_of, refuse_filters
+from kelpie_core.wire.letta_query import Query, one_of, page_of, refuse_filters
 from kelpie_core.wire.letta_requests import agent_changes, agent_draft, block_changes
 from kelpie_core.wire.letta_tool import tool_json
 from kelpie_server.request import agent_id_of, answer, body_of, config_of, id_in_path, kelpie_of, query_of
@@ -55,7 +55,7 @@ async def list_(request: Request) -> Response:
     page = page_of(query, "agent", limit=50, descending=True)
     agents = await kelpie.agents.list(page, name=one_of(query, "name"), tag=_tag(query))
     if "include" in query or "include_relationships" in query:
-        return answer(await _states(kelpie, agents))
+        return answer(await states_json(kelpie, agents))
     return answer([agent_json(agent) for agent in agents])
 
 
@@ -137,7 +137,8 @@ async def _state_json(kelpie: Kelpie, agent_id: str) -> JsonObject:
     return agent_json(state.agent, blocks=state.blocks, tools=state.tools, message_ids=state.window_ids)
 
 
-async def _states(kelpie: Kelpie, agents: Sequence[Agent]) -> list[JsonObject]:
+async def states_json(kelpie: Kelpie, agents: Sequence[Agent]) -> list[JsonObject]:
+    """Return agents with all that is attached to them."""
     states = []
     for agent in agents:
         try:
@@ -151,7 +152,7 @@ def _tag(query: Query) -> str | None:
     tags = query.get("tags", ())
     if len(tags) > 1:
         raise Unsupported("agents.list by several tags")
-    if flag_of(query, "match_all_tags", default=False) and one_of(query, "name") and tags:
+    if tags and one_of(query, "name") is not None:
         raise Unsupported("agents.list by name and tags")
     return tags[0] if tags else None
 

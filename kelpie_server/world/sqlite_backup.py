@@ -14,19 +14,13 @@ class SqliteBackup:
 
     def __init__(self, source: apsw.Connection, path: str) -> None:
         self._target = apsw.Connection(path)
-        try:
-            self._copy = self._target.backup("main", source, "main")
-        except BaseException:
-            self._target.close()
-            raise
+        self._copy = self._target.backup("main", source, "main")
 
     def step(self) -> bool:
         """Copy some pages; return True when all are there."""
         return self._copy.step(STEP_PAGES)
 
     def finish(self) -> None:
-        """Let go of both files; what is not complete by now is dropped."""
-        try:
-            self._copy.close(force=True)
-        finally:
-            self._target.close()
+        """Let go of both files; what is not complete by now is dropped. What went wrong was raised by its step."""
+        self._copy.close(force=True)
+        self._target.close()

@@ -69,11 +69,8 @@ class SqliteDatabase:
         return count_opening(connection) * VERSIONS_PER_OPENING
 
     def close(self) -> None:
-        """Bring the log into the file and close both; if that raises they are closed too, and the log has the rest."""
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            self._connection.close()
+        """Bring the log into the file and close both; a failing disk closes them too, and leaves the log for later."""
+        self._connection.close()
 
     def ping(self) -> None:
         """Read something; raise if the database cannot."""
@@ -112,7 +109,7 @@ class SqliteDatabase:
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
-            # The log may already hold the whole transaction, which a crash from here on would bring to light.
+            # The log may hold the whole transaction all the same, and a crash from here on bring it to light.
             self._roll_back()
             return [outcome or as_store_error(error, uncertain=True) for outcome in outcomes]
         return outcomes

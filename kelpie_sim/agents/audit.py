@@ -19,11 +19,13 @@ from kelpie_core.model.content import text_of
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import RunStatus
 from kelpie_core.model.tool import ToolStatus
+from kelpie_core.model.turn import StopReason
 from kelpie_core.optimistic import Range
 from kelpie_core.records import BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
 from kelpie_core.service.drafts import Page
 from kelpie_sim.agents.client import SEND, Client
 from kelpie_sim.agents.cluster import Cluster
+from kelpie_sim.agents.language_model import last_words
 from kelpie_sim.check.history import Op
 
 # Longer than the deadline of an import: what a broken one began is swept only then.
@@ -36,6 +38,7 @@ async def audit(cluster: Cluster) -> None:
     world, client = cluster.world, Client(cluster, "auditor")
     world.heal()
     await world.settle(lambda: _is_settled(cluster), within_seconds=SETTLE_SECONDS, what="every run ends")
+    await check_told(cluster)
     agents = await client.until_done(_all_agents)
     for agent in agents:
         messages = await client.until_done(lambda kelpie, key=agent.id: history_of(kelpie, key))  # type: ignore[misc]
@@ -66,16 +69,16 @@ async def records_of(cluster: Cluster, table: Table[object]) -> list[object]:
 def check_sends(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:
     """Check what clients were told of their sends against an agent's history."""
     scripts = Counter(text_of(message.content) for message in messages if message.role is Role.USER)
-    of_run: dict[str, list[int]] = {}
+    of_run: dict[str, list[Message]] = {}
     for message in messages:
         if message.run_id is not None and message.role is not Role.USER:
-            of_run.setdefault(message.run_id, []).append(message.seq)
+            of_run.setdefault(message.run_id, []).append(message)
     for op in cluster.world.history.of(SEND):
         if op.arguments["agent"] == agent_id:
             _check_send(cluster, op, scripts[str(op.arguments["script"])], of_run)
 
 
-def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[int]]) -> None:
+def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[Message]]) -> None:
     check = cluster.world.check
     if op.outcome == "fail":
         check(found == 0, "refused: a message is stored although its sender was told no")
@@ -84,8 +87,20 @@ def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[int
     else:
         check(found == 1, "kept: a message that was told as taken is not stored once")
         if not op.result["failed"]:
-            told, stored = op.result["messages"], tuple(of_run.get(str(op.result["run"]), ()))
-            check(told == stored, "kept: the messages of a turn do not read back as they were told")
+            messages = of_run.get(str(op.result["run"]), [])
+            stored = tuple(message.seq for message in messages)
+            check(op.result["messages"] == stored, "kept: the messages of a turn do not read back as they were told")
+            if op.result["reason"] == StopReason.END_TURN:
+                check(text_of(messages[-1].content) == last_words(str(op.arguments["script"])), "kept: a turn that ended well gave half an answer")
+
+
+async def check_told(cluster: Cluster) -> None:
+    """Check that a turn which was told as ended well, or as failed, is accounted so."""
+    runs = {run.id: run for run in await records_of(cluster, RUNS)}  # type: ignore[arg-type, attr-defined]
+    for op in cluster.world.history.of(SEND, "ok"):
+        run = runs.get(op.result["run"])
+        told, stored = op.result["failed"], run is not None and run.status is RunStatus.FAILED  # type: ignore[attr-defined]
+        cluster.world.check(run is None or told == stored, "kept: a run is accounted otherwise than its sender was told")
 
 
 def check_edits(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:

@@ -44,7 +44,7 @@ class Client:
 
         async def work(kelpie: Kelpie) -> None:
             result = await kelpie.messages.send(agent_id, [draft(script)], options)
-            op.ok(run=result.run.id, failed=False, messages=_seqs(result.messages))
+            op.ok(run=result.run.id, failed=False, reason=result.run.stop_reason, messages=_seqs(result.messages))
 
         return await self._told(op, server, work)
 
@@ -65,7 +65,8 @@ class Client:
         self.cluster.world.check(heard.ended is not None, "stream: it ended without an end or an error")
         assert heard.ended is not None, "checked on the line before"
         heard.check(self.cluster)
-        op.ok(run=heard.ended.id, failed=heard.ended.error is not None, messages=_seqs(heard.messages))
+        run = heard.ended
+        op.ok(run=run.id, failed=run.error is not None, reason=run.stop_reason, messages=_seqs(heard.messages))
         return op
 
     async def _told(self, op: Op, server: Server | None, work: Callable[[Kelpie], Awaitable[None]]) -> Op:
@@ -77,7 +78,7 @@ class Client:
 
     def _record(self, op: Op, error: Exception) -> None:
         if isinstance(error, TurnFailed):
-            op.ok(run=error.run_id, failed=True, messages=())
+            op.ok(run=error.run_id, failed=True, reason=None, messages=())
         elif isinstance(error, CallerError):
             op.fail(error)
         else:

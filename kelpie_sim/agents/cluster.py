@@ -7,6 +7,7 @@ what happened.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -86,7 +87,7 @@ class Server:
 
     async def _main(self) -> None:
         cluster, host = self.cluster, self.host
-        self.kelpie = Kelpie(cluster.ports_of(host))
+        self.kelpie = Kelpie(cluster.ports_of(host), holder=holder_of(host))
         while True:
             try:
                 await self.kelpie.recover()
@@ -121,7 +122,9 @@ class Cluster:
         return Ports(
             clock=SimClock(self.world, host),
             entropy=SimEntropy(self.world, host),
-            store=SimStore(self.world, host, self.durable, self.state.committed, self.latency_ms_max),
+            store=SimStore(
+                self.world, host, self.durable, partial(self.state.committed, holder_of(host)), self.latency_ms_max
+            ),
             model=ScriptedModel(self.world, host),
             tools=ScriptedTools(self.world, host, self.ledger),
         )
@@ -146,6 +149,11 @@ class Cluster:
         if not host.alive:
             self.world.story(f"{host.name} starts again")
             host.restart()
+
+
+def holder_of(host: Host) -> str:
+    """Return the name under which the present life of a host holds leases."""
+    return f"{host.name}/{host.incarnation}"
 
 
 async def _awaited(work: Awaitable[T]) -> T:

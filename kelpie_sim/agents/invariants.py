@@ -2,7 +2,7 @@
 
     order        messages of an agent are numbered without a gap, and none is ever changed
     pairing      a stored tool call is answered by the next tool messages; only an approval comes between
-    fencing      the lease's token never falls, and only the run that holds the lease adds messages
+    fencing      the lease's token never falls, and only who holds the lease adds messages of a turn
     one turn     an agent has at most one run that is not ended, and a run ends once
     limit        no block is longer than its limit
     sight        what a stream calls stored is stored (checked when a client hears of it)
@@ -33,6 +33,7 @@ class _Account:
     seq_next: int = 0
     open_calls: tuple[str, ...] = ()
     token_last: int = 0
+    holder: str | None = None
     holder_run: str | None = None
     unfinished_run: str | None = None
 
@@ -51,8 +52,8 @@ class StoredState:
         for law in LAWS:
             self.world.invariants.add(law, lambda law=law: self.wrong.get(law), when=(COMMITTED,))  # type: ignore[misc]
 
-    def committed(self, commit: Commit) -> None:
-        """Take a commit into account and check the laws; raise InvariantBroken."""
+    def committed(self, holder: str, commit: Commit) -> None:
+        """Take a commit of that holder of leases into account and check the laws; raise InvariantBroken."""
         heads: list[AgentHead] = []
         messages: list[Message] = []
         for write in commit.writes:
@@ -71,7 +72,7 @@ class StoredState:
                 case Block() as block if len(block.value) > block.limit:
                     self.wrong["limit"] = f"block {block.label} has {len(block.value)} of {block.limit} characters"
         for message in sorted(messages, key=lambda message: (message.agent_id, message.seq)):
-            self._message(message)
+            self._message(message, holder)
         for head in heads:
             self._head(head)
         self.world.invariants.notify(COMMITTED)
@@ -94,7 +95,7 @@ class StoredState:
         if version != ABSENT:
             self.wrong["order"] = f"message {message.seq} was changed"
 
-    def _message(self, message: Message) -> None:
+    def _message(self, message: Message, holder: str) -> None:
         account = self.account(message.agent_id)
         if message.seq != account.seq_next:
             self.wrong["order"] = f"message {message.seq} was stored where {account.seq_next} was next"
@@ -105,8 +106,8 @@ class StoredState:
         account.open_calls = (*sorted(left), *(call.id for call in message.tool_calls))
         account.seq_next = message.seq + 1
         of_turn = message.step_id is not None and message.run_id in self._runs  # not one that was imported
-        if of_turn and message.run_id != account.holder_run:
-            self.wrong["fencing"] = f"a {message.role} message came from a run that does not hold the lease"
+        if of_turn and (message.run_id, holder) != (account.holder_run, account.holder):
+            self.wrong["fencing"] = f"a {message.role} message came from who does not hold the lease"
 
     def _head(self, head: AgentHead) -> None:
         account = self.account(head.agent_id)
@@ -115,6 +116,7 @@ class StoredState:
         if head.seq_next != account.seq_next:
             self.wrong["order"] = f"the head says {head.seq_next} is next, the messages say {account.seq_next}"
         account.token_last = head.token_last
+        account.holder = None if head.lease is None else head.lease.holder
         account.holder_run = None if head.lease is None else head.lease.run_id
 
     def _run(self, run: Run) -> None:

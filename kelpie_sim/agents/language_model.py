@@ -34,6 +34,7 @@ from kelpie_sim.faults import Fault, Verdict
 from kelpie_sim.simulation import World
 from kelpie_sim.world.host import Host, check_alive
 
+DONE = "done"
 _AT_CALL = (LlmTimeout, LlmFailure, LlmRateLimited, LlmCrash)
 _AT_TEXT = (LlmSlow, LlmStreamCut, LlmCrash)
 _AT_ARGUMENTS = (*_AT_TEXT, LlmMalformedToolCall)
@@ -107,12 +108,18 @@ class ScriptedModel:
         check_alive(self._host, self._incarnation)
 
 
+def last_words(script: str) -> str:
+    """Return what the model says at the end of a script that it follows to its end."""
+    verb, _, words = script.split("\n")[-1].partition(" ")
+    return f"{words} " if verb == "say" else f"{DONE} "
+
+
 def _line(messages: tuple[Message, ...]) -> str:
     """Return the script's line for the step that comes next."""
     last = max((n for n, message in enumerate(messages) if message.role is Role.USER), default=-1)
     script = text_of(messages[last].content).split("\n") if last >= 0 else []
     step = sum(message.role is Role.ASSISTANT for message in messages[last + 1 :])
-    return script[step] if step < len(script) else "say done"
+    return script[step] if step < len(script) else f"say {DONE}"
 
 
 def _chunks(line: str, messages: tuple[Message, ...]) -> Iterator[ModelChunk]:

@@ -50,24 +50,34 @@ def _refused(real: Callable[..., Any], call: str, instead: str) -> Callable[...,
     return refused
 
 
+def _waiting(real: Callable[..., bool]) -> Callable[..., bool]:
+    def wait(self: threading.Condition, timeout: float | None = None) -> bool:
+        guard = current()
+        # A look without waiting is harmless, and executors look.
+        if guard is not None and (timeout is None or timeout > 0):
+            guard.loop.refuse("threading.Condition.wait", "no other thread could end it; use asyncio's")
+        return real(self, timeout)
+
+    return wait
+
+
 def refusal_patches() -> list[Patch]:
     """Return the patches of threading."""
     threads = "run it by loop.run_in_executor or asyncio.to_thread"
-    waits = "there is no other thread that could end it; use asyncio's"
     rows: list[tuple[Any, str, str, str]] = [
         (threading.Thread, "start", "threading.Thread.start", threads),
-        (threading.Condition, "wait", "threading.Condition.wait", waits),
         (_thread, "start_new_thread", "_thread.start_new_thread", threads),
         (_thread, "start_joinable_thread", "_thread.start_joinable_thread", threads),
     ]
-    return [
+    wait = Patch(owner=threading.Condition, name="wait", replacement=_waiting(vars(threading.Condition)["wait"]))
+    return [wait] + [
         Patch(owner=owner, name=name, replacement=_refused(vars(owner)[name], call, instead))
         for owner, name, call, instead in rows
         if name in vars(owner)
     ]
 
 
-def audit(event: str, args: tuple[Any, ...]) -> None:
+def audit(event: str, args: tuple[object, ...]) -> None:
     """Raise Unsupported for what a guarded run must not do."""
     guard = current()
     if guard is None:
@@ -78,7 +88,7 @@ def audit(event: str, args: tuple[Any, ...]) -> None:
         guard.loop.refuse(event, INSTEAD.get(event, ""))
 
 
-def _audit_file(guard: Guard, event: str, args: tuple[Any, ...]) -> None:
+def _audit_file(guard: Guard, event: str, args: tuple[object, ...]) -> None:
     # The caller of the audited call is two frames up: this function, the hook, then the code that asked.
     if sys._getframe(2).f_code.co_filename.startswith(_IMPORTER):
         return
@@ -90,7 +100,7 @@ def _audit_file(guard: Guard, event: str, args: tuple[Any, ...]) -> None:
     guard.loop.refuse(f"{event} of {os.path.basename(path)!r}", INSTEAD["open"])
 
 
-def _only_reads(args: tuple[Any, ...]) -> bool:
+def _only_reads(args: tuple[object, ...]) -> bool:
     mode, flags = args[1], args[2]
     if isinstance(mode, str):
         return not set(mode) & set("wax+")

@@ -161,7 +161,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.seeds:,}",
         f"{row.steps:,}",
         f"{row.seeds / row.seconds:,.0f}" if row.seconds else "",
-        _counts({kind: report.fired for kind, report in row.faults.items()}),
+        _counts({kind: report.fired for kind, report in row.faults.items() if report.fired}),
         _counts(row.invariants),
         _counts(row.sometimes),
         "\n".join(f"{signature} ({found.seeds})" for signature, found in sorted(row.found.items())) or "none",
@@ -169,7 +169,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return "\n".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
 
 
 def _closing(result: CampaignResult) -> Iterator[str]:

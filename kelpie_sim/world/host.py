@@ -44,7 +44,7 @@ class Host:
         """Whether the host is up."""
         return self._life is not None and self._life.alive
 
-    def start(self, main: Main) -> SimTask[Any]:
+    def start(self, main: Main) -> SimTask[object]:
         """Boot the host and run `main` on it. Raise SimulationError if it is up already.
 
         SystemExit in any of its tasks ends the whole host, as it would end a process; `exit_code` tells how.
@@ -60,7 +60,7 @@ class Host:
         # Made inside the new context: the caller may be the life that has just ended, and nothing of that is scheduled.
         return context_of(life).run(self._boot, main)
 
-    def _boot(self, main: Main) -> SimTask[Any]:
+    def _boot(self, main: Main) -> SimTask[object]:
         return self._loop.create_task(_process(self, main), name=f"{self.name}/main")
 
     def spawn(self, coro: Coroutine[Any, Any, T]) -> SimTask[T]:
@@ -82,7 +82,7 @@ class Host:
             if own:
                 raise HostDead(f"host {self.name!r} lost power")
 
-    def restart(self) -> SimTask[Any]:
+    def restart(self) -> SimTask[object]:
         """Lose power if it is up, then boot and run the same main again. Raise as `crash` does, after the boot."""
         if self._main is None:
             raise SimulationError(f"host {self.name!r} was never started")

@@ -5,6 +5,7 @@ import json
 import pytest
 import structlog
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from kelpie_core.errors import (
     AgentBusy,
@@ -22,8 +23,14 @@ from kelpie_core.errors import (
     TurnFailed,
     Unsupported,
 )
+from kelpie_core.json_types import JsonObject
 from kelpie_core.wire.letta_requests import ModelMissing
 from kelpie_server.errors import answer_of, stopping_answer
+
+
+def body_of(answer: Response) -> JsonObject:
+    """Return the JSON in an answer."""
+    return dict(json.loads(bytes(answer.body)))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +57,7 @@ def test_status_by_class(error, status, retry):
     answer = answer_of(error)
     assert (status, retry) == (answer.status_code, answer.headers.get("x-should-retry"))
     detail = error.detail if isinstance(error, HTTPException) else str(error)
-    assert {"detail": detail} == json.loads(answer.body)
+    assert {"detail": detail} == body_of(answer)
 
 
 def test_a_retry_that_helps_says_when():
@@ -60,7 +67,7 @@ def test_a_retry_that_helps_says_when():
 
 def test_a_busy_agent_names_the_run():
     """Whoever meets a busy agent learns which run is at work, in words that clients look for."""
-    body = json.loads(answer_of(AgentBusy("agent-1", "run-1")).body)
+    body = body_of(answer_of(AgentBusy("agent-1", "run-1")))
     assert "run-1" == body["run_id"]
     assert "is currently being processed" in body["detail"]
 
@@ -81,13 +88,13 @@ def test_a_failed_turn_by_kind(kind, status):
     """A turn that failed for the model's sake has the status of its kind, and is not to be sent again: it is stored."""
     answer = answer_of(TurnFailed("run-1", kind=kind, message="429 from them"))
     assert (status, "false") == (answer.status_code, answer.headers["x-should-retry"])
-    body = json.loads(answer.body)
+    body = body_of(answer)
     assert (kind, "429 from them", "run-1") == (body["error"]["type"], body["error"]["detail"], body["run_id"])
 
 
 def test_a_model_s_failure_outside_a_turn_names_no_run():
     """The error of a model alone has no run."""
-    assert ["error"] == list(json.loads(answer_of(ModelError("no")).body))
+    assert ["error"] == list(body_of(answer_of(ModelError("no"))))
 
 
 @pytest.mark.parametrize("error", [InvariantBroken("s3cret state"), KeyError("s3cret")])
@@ -95,7 +102,7 @@ def test_our_own_mistakes_are_logged_and_not_told(error):
     """What nobody expected is a 500 with the request's id; its words stay in the log."""
     with structlog.testing.capture_logs() as logs, structlog.contextvars.bound_contextvars(request_id="r1"):
         answer = answer_of(error)
-    assert (500, {"detail": "internal error", "trace_id": "r1"}) == (answer.status_code, json.loads(answer.body))
+    assert (500, {"detail": "internal error", "trace_id": "r1"}) == (answer.status_code, body_of(answer))
     assert [("request_broke", error)] == [(log["event"], log["exc_info"]) for log in logs]
     assert "false" == answer.headers["x-should-retry"]
 

@@ -158,7 +158,7 @@ def test_a_client_that_goes_away_ends_the_answer():
 
 
 def test_a_cancelled_answer_cancels_its_parts():
-    """A server that gives up on an answer leaves nothing of it behind, and the answer says nothing more."""
+    """A server that gives up on an answer leaves nothing of it behind, and the client hears that it stops."""
 
     async def test() -> bool:
         turn, before = Turn(HI, wait=asyncio.Event()), asyncio.all_tasks()
@@ -168,6 +168,9 @@ def test_a_cancelled_answer_cancels_its_parts():
         with pytest.raises(asyncio.CancelledError):
             await exchange.task
         assert before == asyncio.all_tasks()
+        await exchange.start()
+        told = events_of(b"".join([piece async for piece in exchange.body()]))
+        assert [None, None, "error", None] == [name for name, _ in told]
         return turn.closed
 
     assert asyncio.run(test())
@@ -250,6 +253,6 @@ def test_outside_a_task_nobody_is_cancelled():
     async def test() -> bool:
         answer = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(lambda: answer.set_result(is_cancelled()))
-        return await answer
+        return bool(await answer)
 
     assert asyncio.run(test()) is False

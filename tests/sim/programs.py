@@ -1,7 +1,7 @@
 """Small asyncio programs that use what the standard library iterates in order of addresses, and a way to run them.
 
-Each returns what it saw, in the order in which it saw it. `python -m tests.sim.programs SEED JITTER` prints the digest of
-each as JSON: a test runs that in fresh processes, with other hash seeds and another heap, and compares.
+Each returns what it saw, in the order in which it saw it. `python -m tests.sim.programs SEED JITTER` prints the digest
+of each as JSON: a test runs that in fresh processes, with other hash seeds and another heap, and compares.
 """
 
 import asyncio

@@ -79,14 +79,15 @@ def test_tape_of_another_program_is_noticed():
 
 def test_empty_tape_replays_in_order():
     """A replay of nothing takes choice 0 throughout, and ends."""
-    assert simulated(PROGRAMS["jobs"], tape=Tape.replaying(Tape()))[0] == simulated(
-        PROGRAMS["jobs"], 5, tape=Tape.replaying(Tape())
-    )[0]
+    assert (
+        simulated(PROGRAMS["jobs"], tape=Tape.replaying(Tape()))[0]
+        == simulated(PROGRAMS["jobs"], 5, tape=Tape.replaying(Tape()))[0]
+    )
 
 
 def test_tasks_that_are_left_are_cancelled():
     """When main returns, the tasks that still run are cancelled and may clean up, as under asyncio.run."""
-    told = []
+    told = list[object]()
 
     async def worker():
         try:
@@ -119,19 +120,21 @@ def test_error_while_shutting_down_is_not_lost():
 
     world = World()
     world.run(main())
-    assert [("worker", "error while shutting down")] == [(lost.source, lost.message) for lost in world.loop.lost_exceptions()]
+    assert [("worker", "error while shutting down")] == [
+        (lost.source, lost.message) for lost in world.loop.lost_exceptions()
+    ]
 
 
 def test_failed_run_runs_no_code_afterwards():
     """When the run fails, what waits is closed before the guards go, and nothing of it reaches the trace."""
-    seen = []
+    seen = list[object]()
 
     async def waiting():
         try:
             await asyncio.Event().wait()
         finally:
             world.trace.record("too late")
-            seen.append(asyncio.get_event_loop_policy() is not None)
+            seen.append("closed")
 
     async def main():
         task = asyncio.create_task(waiting())
@@ -142,7 +145,7 @@ def test_failed_run_runs_no_code_afterwards():
         world.run(main())
     digest = world.trace.digest()
     gc.collect()
-    assert (1, 1, digest) == (len(seen), world.trace.count, world.trace.digest())
+    assert (["closed"], 1, digest) == (seen, world.trace.count, world.trace.digest())
 
 
 def test_hook_ends_the_run():
@@ -153,22 +156,13 @@ def test_hook_ends_the_run():
             raise InvariantBroken("two seconds")
 
     async def main():
-        await asyncio.sleep(5)
+        for _ in range(5):
+            await asyncio.sleep(1)
 
     world = World()
     world.loop.after_step.append(hook)
-
-    async def ticking():
-        while True:
-            await asyncio.sleep(1)
-
-    async def both():
-        ticker = asyncio.create_task(ticking())
-        await main()
-        return ticker
-
     with pytest.raises(InvariantBroken, match="two seconds"):
-        world.run(both())
+        world.run(main())
     assert 2_000_000_000 == world.loop.time_ns
 
 
@@ -189,7 +183,7 @@ def test_runs_do_not_nest():
 
 
 def test_many_runs_leave_nothing_behind():
-    """Objects of a run are gone when it is collected: a thousand runs keep no more than one."""
+    """The objects of a run go when they are collected: ten runs more keep no more than a few."""
     for name in PROGRAMS:
         simulated(PROGRAMS[name])
     gc.collect()
@@ -198,4 +192,4 @@ def test_many_runs_leave_nothing_behind():
         for name in PROGRAMS:
             simulated(PROGRAMS[name], seed)
     gc.collect()
-    assert before // 100 == len(gc.get_objects()) // 100 or len(gc.get_objects()) - before < 200
+    assert len(gc.get_objects()) - before < 200

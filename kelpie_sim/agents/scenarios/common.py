@@ -52,7 +52,7 @@ async def create_once(client: Client, draft: AgentDraft) -> Agent:
 def scripts(stream: Stream, mark: str) -> str:
     """Return a script that bears the mark in each thing it does: one to three steps of talk and tools."""
     steps = stream.between(0, 2)
-    return "\n".join([_line(stream, f"{mark}-{step}") for step in range(steps)] + [f"say {mark}"])
+    return "\n".join([_line(stream, f"{mark}-{step}") for step in range(steps)] + [f"say {mark} is done now"])
 
 
 def _line(stream: Stream, mark: str) -> str:
@@ -66,6 +66,7 @@ def _call(stream: Stream, mark: str) -> str:
             call("note", text=mark),
             call("look", text=mark),
             call("core_memory_append", label="human", content=mark),
+            call("core_memory_append", label="human", content=f"{mark} {'long ' * 500}"),
             call("core_memory_replace", label="human", old_content="nowhere", new_content=mark),
             call("shout", times=200),
             call("no_such_tool", text=mark),

@@ -197,9 +197,12 @@ def _failing_store(swarm: Swarm) -> tuple[Fault, ...]:
 
 
 def _slow(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return a model that outlasts the lease of a host which cannot renew it: another takes the turn up, and both wait."""
+    host, until = ("server-1",), swarm.size("until", 31, 100)
+    slow_ms = swarm.pick("slow_ms", (45_000, until * 1_000, until * 1_000 + 1_000, until * 1_000 + 3_000))
     return (
-        f.LlmSlow(on=f.MODEL_CHUNK, probability=0.3, latency_ms=swarm.pick("slow_ms", (20_000, 45_000, 100_000))),
-        f.StorageWriteFail(on="head_write", probability=0.6, between=(1.0, 90.0)),
+        f.LlmSlow(on=f.MODEL_CHUNK, probability=0.5, latency_ms=slow_ms),
+        f.StorageWriteFail(on="head_write", hosts=host, probability=0.99, between=(0.2, float(until))),
     )
 
 

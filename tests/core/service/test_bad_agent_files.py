@@ -370,6 +370,12 @@ def test_file_above_the_bound_is_refused() -> None:
     assert (LimitExceeded, {}) == (type(error), left)
 
 
+def test_bad_options_are_refused() -> None:
+    """Options that cannot be stored are refused before anything is written."""
+    error, left = run(refused(bytes_of(good()), ImportOptions(secrets={"KEY": "\ud800"})))
+    assert ("$.secrets.KEY: holds a lone surrogate at character 0", {}) == (str(error), left)
+
+
 @pytest.mark.parametrize("make", [good, good_legacy])
 def test_undamaged_file_is_taken(make: Callable[[], Json]) -> None:
     """The files that the cases damage are good ones."""

@@ -77,12 +77,3 @@ def test_a_close_amid_a_backup_ends_it(tmp_path: Path) -> None:
     database.close()
     copy.finish()
     assert keys_in(tmp_path / "store.db") == [b"a", b"b"]
-
-
-def test_a_source_that_is_closed_is_refused(tmp_path: Path) -> None:
-    """A backup of a closed database is refused, and the target is free again."""
-    database = filled(tmp_path / "store.db", b"a")
-    database.close()
-    with pytest.raises(ValueError, match="closed"):
-        database.start_backup(str(tmp_path / "copy.db"))
-    assert keys_in(tmp_path / "copy.db") == []

@@ -134,6 +134,19 @@ def test_a_commit_that_fails_is_uncertain(
     assert keys_in(database) == [b"a", b"b"]
 
 
+def test_a_commit_that_is_refused_leaves_no_transaction_open(database: SqliteDatabase) -> None:
+    """If SQLite does not even try to commit, the group is rolled back and the next one starts afresh."""
+
+    def deny_commit(action: int, name: str | None, *_: str | None) -> int:
+        return apsw.SQLITE_DENY if (action, name) == (apsw.SQLITE_TRANSACTION, "COMMIT") else apsw.SQLITE_OK
+
+    database._connection.authorizer = deny_commit
+    assert [type(outcome) for outcome in database.commit_group([creation(b"a")])] == [InvariantBroken]
+    database._connection.authorizer = None
+    assert database.commit_group([creation(b"b")]) == [None]
+    assert keys_in(database) == [b"b"]
+
+
 def test_a_write_too_big_for_the_cache_fails_before_the_commit(database: SqliteDatabase, disk: FaultyDisk) -> None:
     """If the disk is full while pages spill before the commit, nothing was written and that is certain."""
     database.commit_group([creation(b"a")])
@@ -204,6 +217,17 @@ def test_a_file_system_without_a_log_is_refused(path: str) -> None:
     """Where SQLite cannot keep a write-ahead log, opening says so instead of being less durable."""
     with pytest.raises(StoreError, match="write-ahead log"):
         SqliteDatabase(path, "memdb")
+
+
+def test_a_refused_file_is_let_go(path: str) -> None:
+    """A file that opening refuses is free at once, even while somebody still holds the error."""
+    theirs = apsw.Connection(path)
+    theirs.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StoreError, match="another program") as caught:
+        SqliteDatabase(path)
+    theirs.execute("INSERT INTO theirs VALUES (1)")
+    theirs.close()
+    assert caught.value.retriable is False
 
 
 def test_closing_brings_the_log_into_the_file(path: str) -> None:

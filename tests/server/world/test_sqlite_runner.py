@@ -13,12 +13,13 @@ Group = Callable[[Sequence[int]], list[Exception | None]]
 
 
 def with_runner(make: Callable[[], Runner], body: Callable[[Runner], Awaitable[None]]) -> None:
-    """Run a body with a runner that is stopped at the end."""
+    """Run a body with a runner that is stopped at the end; an answer that never comes is a failure, not a halt."""
 
     async def main() -> None:
         runner = make()
-        await body(runner)
-        await runner.stop(lambda: None)
+        async with asyncio.timeout(10):
+            await body(runner)
+            await runner.stop(lambda: None)
 
     asyncio.run(main())
 
@@ -188,8 +189,9 @@ def test_a_loop_that_is_gone_hurts_nobody() -> None:
 
     async def stay() -> None:
         gate.set()
-        assert await runner.call(lambda: 7) == 7
-        await runner.stop(lambda: None)
+        async with asyncio.timeout(10):
+            assert await runner.call(lambda: 7) == 7
+            await runner.stop(lambda: None)
 
     asyncio.run(leave())
     asyncio.run(stay())

@@ -4,20 +4,21 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 import pytest
 
 from kelpie_core.errors import Conflict, StoreError
 from kelpie_core.records import AGENTS, HEADS
-from kelpie_server.world.sqlite_runner import InlineRunner, Runner, ThreadRunner
+from kelpie_server.world.sqlite_runner import Group, InlineRunner, Runner, ThreadRunner
 from kelpie_server.world.store_sqlite import SqliteStore
 from tests.contracts.made import agent, head, put, run
 from tests.server.world.faulty_disk import FaultyDisk
 
-Body = Callable[[SqliteStore], Awaitable[None]]
+M = TypeVar("M")
 both = pytest.mark.parametrize("make", [ThreadRunner, InlineRunner])
 
 
@@ -265,3 +266,50 @@ def test_a_backup_to_nowhere_is_refused(path: str) -> None:
         await store.aclose()
 
     run(main())
+
+
+def test_a_backup_that_fails_lets_go_of_its_target(path: str) -> None:
+    """A backup that a failing disk breaks off leaves its target as it was, and free while the error is still held."""
+
+    async def main(disk: FaultyDisk) -> StoreError:
+        store = await SqliteStore.open(path, runner=InlineRunner())
+        await put(store, AGENTS, agent("a", system="x" * 1_000_000))
+        await store.backup(path + ".copy")
+        await store.aclose()
+        store = await SqliteStore.open(path, runner=InlineRunner(), vfs=disk.name)
+        disk.failing["read"] = apsw.IOError
+        with pytest.raises(StoreError, match="failed") as caught:
+            await store.backup(path + ".copy")
+        disk.failing.clear()
+        copy = await SqliteStore.open(path + ".copy", runner=InlineRunner())
+        await put(copy, HEADS, head())
+        async with copy.transaction() as tx:
+            assert [record.id for record in await tx.scan(AGENTS, limit=9)] == ["a"]
+        await copy.aclose()
+        await store.aclose()
+        return caught.value
+
+    with FaultyDisk() as disk:
+        assert run(main(disk)).retriable is True
+
+
+def test_reading_alone_joins_no_group() -> None:
+    """The check of a transaction that only read waits for nobody's sync; a write joins a group."""
+    story: list[str] = []
+
+    class Watched(InlineRunner):
+        async def join(self, group: Group[M], member: M) -> None:
+            story.append("join")
+            await super().join(group, member)
+
+    async def main() -> None:
+        store = await SqliteStore.open(":memory:", runner=Watched())
+        async with store.transaction() as tx:
+            await tx.get(HEADS, ("a",))
+            await tx.get(HEADS, ("b",))
+        story.append("read")
+        await put(store, HEADS, head())
+        await store.aclose()
+
+    run(main())
+    assert story == ["read", "join"]

@@ -1,0 +1,228 @@
+"""Checks of what callers hand in: each bound, at it and beyond it, with the place in the error."""
+
+from typing import Any
+
+import attrs
+import pytest
+
+from kelpie_core import limits
+from kelpie_core.errors import CallerError, InvalidInput, LimitExceeded
+from kelpie_core.model.agent import Agent, TurnLimits
+from kelpie_core.model.block import Block
+from kelpie_core.model.content import OpaquePart, ReasoningPart, TextPart
+from kelpie_core.model.message import Role
+from kelpie_core.model.tool import Tool
+from kelpie_core.service.drafts import MessageDraft, Page, TurnOptions
+from kelpie_core.service.inputs import (
+    check_agent,
+    check_block,
+    check_count,
+    check_distinct,
+    check_page,
+    check_tags,
+    check_text,
+    check_tool,
+    check_turn,
+)
+from tests.house import said
+from tests.twins import NOON
+
+OWNED: dict[str, Any] = {"organization_id": "o", "created_by_id": "u", "created_at": NOON, "updated_at": NOON}
+BLOCK = Block(id="b", label="human", value="", **OWNED)
+TOOL = Tool(id="t", name="roll", **OWNED)
+AGENT = Agent(id="a", name="Ada", **OWNED)
+LONG = "x" * (limits.TEXT_CHARS_MAX + 1)
+
+
+def many(count: int) -> tuple[str, ...]:
+    """Return so many different texts."""
+    return tuple(map(str, range(count)))
+
+
+def refusal(check: Any, *arguments: Any, **options: Any) -> tuple[type[CallerError], str, str]:
+    """Return the kind, the path and the words of the error that a check raises."""
+    with pytest.raises(CallerError) as caught:
+        check(*arguments, **options)
+    path = getattr(caught.value, "path", "")
+    return type(caught.value), path, str(caught.value).removeprefix(f"{path}: ")
+
+
+GOOD_BLOCKS = [
+    {"label": "x" * limits.LABEL_CHARS_MAX},
+    {"value": "x" * 5, "limit": 5},
+    {"limit": 1},
+    {"limit": limits.BLOCK_LIMIT_CHARS_MAX},
+    {"tags": many(limits.TAGS_MAX)},
+    {"tags": ("x" * limits.LABEL_CHARS_MAX,)},
+]
+BAD_BLOCKS = [
+    ({"label": ""}, InvalidInput, "$.label", "must not be empty"),
+    ({"label": "x" * 257}, LimitExceeded, "$.label", "has 257 characters, 256 are allowed"),
+    ({"value": "x" * 6, "limit": 5}, LimitExceeded, "$.value", "has 6 characters, 5 are allowed"),
+    ({"limit": 0}, InvalidInput, "$.limit", "must be between 1 and 10000000"),
+    ({"limit": 10_000_001}, InvalidInput, "$.limit", "must be between 1 and 10000000"),
+    ({"description": LONG}, LimitExceeded, "$.description", "has 10000001 characters, 10000000 are allowed"),
+    ({"value": "a\ud800"}, InvalidInput, "$.value", "holds a lone surrogate at character 1"),
+    ({"tags": ("a", "")}, InvalidInput, "$.tags[1]", "must not be empty"),
+]
+GOOD_TOOLS = [{"name": "x" * limits.NAME_CHARS_MAX}, {"return_char_limit": 1}]
+BAD_TOOLS = [
+    ({"name": ""}, InvalidInput, "$.name", "must not be empty"),
+    ({"name": "x" * 4097}, LimitExceeded, "$.name", "has 4097 characters, 4096 are allowed"),
+    ({"source_code": LONG}, LimitExceeded, "$.source_code", "has 10000001 characters, 10000000 are allowed"),
+    ({"description": LONG}, LimitExceeded, "$.description", "has 10000001 characters, 10000000 are allowed"),
+    ({"return_char_limit": 0}, InvalidInput, "$.return_char_limit", "must be at least 1"),
+    ({"tags": many(513)}, LimitExceeded, "$.tags", "has 513 items, 512 are allowed"),
+]
+GOOD_AGENTS = [
+    {"name": "x" * limits.NAME_CHARS_MAX},
+    {"model": "x" * limits.HANDLE_CHARS_MAX},
+    {"block_ids": many(limits.BLOCKS_PER_AGENT_MAX)},
+    {"tool_ids": many(limits.TOOLS_PER_AGENT_MAX)},
+    {"limits": TurnLimits(steps_max=1)},
+    {"limits": TurnLimits(steps_max=limits.TURN_STEPS_MAX)},
+]
+BAD_AGENTS = [
+    ({"name": ""}, InvalidInput, "$.name", "must not be empty"),
+    ({"name": "x" * 4097}, LimitExceeded, "$.name", "has 4097 characters, 4096 are allowed"),
+    ({"system": LONG}, LimitExceeded, "$.system", "has 10000001 characters, 10000000 are allowed"),
+    ({"description": LONG}, LimitExceeded, "$.description", "has 10000001 characters, 10000000 are allowed"),
+    ({"model": "x" * 513}, LimitExceeded, "$.model", "has 513 characters, 512 are allowed"),
+    ({"block_ids": many(257)}, LimitExceeded, "$.block_ids", "has 257 items, 256 are allowed"),
+    ({"tool_ids": many(513)}, LimitExceeded, "$.tool_ids", "has 513 items, 512 are allowed"),
+    ({"block_ids": ("a", "b", "a")}, InvalidInput, "$.block_ids", "holds 'a' twice"),
+    ({"tool_ids": ("a", "a")}, InvalidInput, "$.tool_ids", "holds 'a' twice"),
+    ({"tags": ("",)}, InvalidInput, "$.tags[0]", "must not be empty"),
+    ({"limits": TurnLimits(steps_max=0)}, InvalidInput, "$.limits.steps_max", "must be between 1 and 1000, got 0"),
+    (
+        {"limits": TurnLimits(steps_max=1001)},
+        InvalidInput,
+        "$.limits.steps_max",
+        "must be between 1 and 1000, got 1001",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "record", "rows"),
+    [(check_block, BLOCK, GOOD_BLOCKS), (check_tool, TOOL, GOOD_TOOLS), (check_agent, AGENT, GOOD_AGENTS)],
+)
+def test_at_the_bound_is_fine(check: Any, record: Any, rows: list[dict[str, Any]]) -> None:
+    """What is just as long, as many or as small as may be passes."""
+    for row in ({}, *rows):
+        check(attrs.evolve(record, **row))
+
+
+@pytest.mark.parametrize(
+    ("check", "record", "row"),
+    [(check_block, BLOCK, row) for row in BAD_BLOCKS]
+    + [(check_tool, TOOL, row) for row in BAD_TOOLS]
+    + [(check_agent, AGENT, row) for row in BAD_AGENTS],
+    ids=lambda value: value[2] if isinstance(value, tuple) else "",
+)
+def test_beyond_the_bound_is_refused(check: Any, record: Any, row: tuple[Any, ...]) -> None:
+    """One more, or one less, is refused with its place."""
+    fields, *expected = row
+    assert tuple(expected) == refusal(check, attrs.evolve(record, **fields))
+
+
+def test_small_checks() -> None:
+    """The checks that the others are made of say what is wrong."""
+    check_text("", "$.x", chars_max=1)
+    check_count((), "$.x", count_max=0)
+    check_distinct(("a", "b"), "$.x")
+    check_tags(())
+    assert (LimitExceeded, "$.x", "has 2 characters, 1 are allowed") == refusal(check_text, "xx", "$.x", chars_max=1)
+    assert (LimitExceeded, "$.x", "has 2 items, 1 are allowed") == refusal(check_count, iter("ab"), "$.x", count_max=1)
+    assert (InvalidInput, "$.x", "holds 'a' twice") == refusal(check_distinct, iter("aba"), "$.x")
+
+
+def test_page_has_bounds() -> None:
+    """A page has from one item to as many as may be read at once."""
+    check_page(Page(limit=1))
+    check_page(Page(limit=limits.PAGE_ITEMS_MAX))
+    assert (InvalidInput, "$.limit", "must be between 1 and 1000, got 0") == refusal(check_page, Page(limit=0))
+    assert (InvalidInput, "$.limit", "must be between 1 and 1000, got 1001") == refusal(check_page, Page(limit=1001))
+
+
+GOOD_CONTENTS = [
+    (TextPart(text="x"),),
+    (TextPart(text=""), TextPart(text="x")),
+    (OpaquePart(fields={"type": "image"}),),
+    (TextPart(text=""), OpaquePart(fields={"type": "image"})),
+]
+
+
+@pytest.mark.parametrize("content", GOOD_CONTENTS)
+def test_message_that_says_something_is_fine(content: tuple[Any, ...]) -> None:
+    """Some text, or a part of another kind, is enough."""
+    check_turn((MessageDraft(content=content),), TurnOptions())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [(), (TextPart(text=""),), (ReasoningPart(reasoning="hm"),), (TextPart(text=""), ReasoningPart(reasoning="hm"))],
+)
+def test_message_that_says_nothing_is_refused(content: tuple[Any, ...]) -> None:
+    """An empty message is refused with its place: it would poison the history."""
+    drafts = (said(), MessageDraft(content=content))
+    assert (InvalidInput, "$.messages[1].content", "must not be empty") == refusal(check_turn, drafts, TurnOptions())
+
+
+@pytest.mark.parametrize("role", Role)
+def test_role_of_a_sent_message(role: Role) -> None:
+    """People speak as users, systems or assistants; nobody sends a tool's return."""
+    drafts = (said(role=role),)
+    if role in (Role.USER, Role.SYSTEM, Role.ASSISTANT):
+        check_turn(drafts, TurnOptions())
+    else:
+        expected = (InvalidInput, "$.messages[0].role", f"role {role} cannot be sent")
+        assert expected == refusal(check_turn, drafts, TurnOptions())
+
+
+def test_text_of_a_message_is_checked_in_its_place() -> None:
+    """A text that is too long is refused by the number of its part, whatever stands before it."""
+    drafts = (MessageDraft(content=(OpaquePart(fields={"type": "image"}), TextPart(text=LONG))),)
+    expected = (LimitExceeded, "$.messages[0].content[1].text", "has 10000001 characters, 10000000 are allowed")
+    assert expected == refusal(check_turn, drafts, TurnOptions())
+
+
+def test_number_of_messages_has_bounds() -> None:
+    """A turn has from one message to as many as may be sent at once, and no otid twice."""
+    check_turn((said(),) * limits.INPUT_MESSAGES_MAX, TurnOptions())
+    assert (InvalidInput, "$.messages", "Messages must not be empty") == refusal(check_turn, (), TurnOptions())
+    assert (LimitExceeded, "$.messages", "has 257 items, 256 are allowed") == refusal(
+        check_turn, (said(),) * 257, TurnOptions()
+    )
+    twice = (said(otid="x"), said(), said(otid="x"))
+    assert (InvalidInput, "$.messages[].otid", "holds 'x' twice") == refusal(check_turn, twice, TurnOptions())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        TurnOptions(steps_max=1),
+        TurnOptions(steps_max=limits.TURN_STEPS_MAX),
+        TurnOptions(wait_seconds=0),
+        TurnOptions(wait_seconds=limits.BUSY_WAIT_SECONDS_MAX),
+    ],
+)
+def test_options_at_the_bound_are_fine(options: TurnOptions) -> None:
+    """As many steps, or as long a wait, as may be."""
+    check_turn((said(),), options)
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "words"),
+    [
+        (TurnOptions(steps_max=0), "$.max_steps", "must be between 1 and 1000, got 0"),
+        (TurnOptions(steps_max=1001), "$.max_steps", "must be between 1 and 1000, got 1001"),
+        (TurnOptions(wait_seconds=-0.1), "$.wait_seconds", "must be between 0 and 600"),
+        (TurnOptions(wait_seconds=600.1), "$.wait_seconds", "must be between 0 and 600"),
+        (TurnOptions(wait_seconds=float("nan")), "$.wait_seconds", "must be between 0 and 600"),
+        (TurnOptions(wait_seconds=float("inf")), "$.wait_seconds", "must be between 0 and 600"),
+    ],
+)
+def test_options_beyond_the_bound_are_refused(options: TurnOptions, path: str, words: str) -> None:
+    """No turn makes more steps, or waits longer, than a bound allows."""
+    assert (InvalidInput, path, words) == refusal(check_turn, (said(),), options)

@@ -1,0 +1,145 @@
+"""What cannot be simulated is refused by name."""
+
+import asyncio
+import concurrent.futures
+import importlib
+import linecache
+import os
+import pathlib
+import queue
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import zoneinfo
+
+import pytest
+
+from kelpie_sim.errors import Unsupported
+from kelpie_sim.guards import allowed
+from tests.sim.programs import World
+
+HERE = pathlib.Path(__file__)
+
+
+def seen(call):
+    """Return what a call gives inside of a run."""
+
+    async def main():
+        return call()
+
+    return World().run(main())
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: threading.Thread(target=print).start(), "threading.Thread.start"),
+        (lambda: concurrent.futures.ThreadPoolExecutor().submit(print), "threading.Thread.start"),
+        (lambda: sys.modules["_thread"].start_new_thread(print, ()), "_thread.start_new_thread"),
+        (lambda: threading.Event().wait(0.1), "threading.Condition.wait"),
+        (lambda: queue.Queue().get(), "threading.Condition.wait"),
+        (lambda: socket.socket(), "socket.__new__"),
+        (lambda: socket.getaddrinfo("localhost", 80), "socket.getaddrinfo"),
+        (lambda: subprocess.run(["true"], check=True), "subprocess.Popen"),
+        (lambda: os.system("true"), "os.system"),
+        (lambda: os.fork(), "os.fork"),
+        (lambda: HERE.with_suffix(".txt").open(), "open of 'test_refusals.txt'"),
+        (lambda: HERE.open("a"), "open of 'test_refusals.py'"),
+        (lambda: os.open(HERE, os.O_RDWR), "open of 'test_refusals.py'"),
+        (lambda: os.listdir("/tmp"), "os.listdir of 'tmp'"),
+        (lambda: os.mkdir("/tmp/x"), "os.mkdir of 'x'"),
+        (lambda: os.rename("/tmp/x", "/tmp/y"), "os.rename of 'x'"),
+        (lambda: os.remove("/tmp/x"), "os.remove"),
+        (lambda: sqlite3.connect("/tmp/x"), "sqlite3.connect"),
+    ],
+)
+def test_real_world_is_refused_by_name(call, name):
+    """Threads, waits, sockets, processes and files raise with the name of the call."""
+    with pytest.raises(Unsupported) as caught:
+        seen(call)
+    assert name == caught.value.call
+
+
+def test_swallowed_refusal_is_remembered():
+    """A program that swallows a refusal is found out."""
+
+    async def main():
+        with pytest.raises(Unsupported):
+            socket.socket()
+
+    world = World()
+    world.run(main())
+    assert ["socket.__new__"] == world.loop.refusals
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: importlib.reload(importlib.import_module("colorsys")).__name__,
+        lambda: linecache.updatecache(str(HERE))[0],
+        lambda: HERE.read_text()[:3],
+        lambda: str(zoneinfo.ZoneInfo.no_cache("Europe/Vienna")),
+        lambda: importlib.metadata.version("pytest"),
+        lambda: sqlite3.connect(":memory:").close(),
+        lambda: threading.Semaphore(0).acquire(timeout=0),
+    ],
+)
+def test_reading_code_is_allowed(call):
+    """Imports, source lines, time zones, package versions and memory databases work as ever."""
+    assert call() == seen(call)
+
+
+def test_harness_may_be_let_out():
+    """Inside `allowed` the real world is there, and gone again after it."""
+
+    def harness():
+        with allowed(), allowed():
+            names = os.listdir(HERE.parent)
+        with pytest.raises(Unsupported):
+            os.listdir(HERE.parent)
+        return HERE.name in names
+
+    assert seen(harness) is True
+
+
+def test_allowed_does_nothing_without_a_run():
+    """The harness may use it anywhere."""
+    with allowed():
+        assert HERE.name in os.listdir(HERE.parent)
+
+
+def test_other_threads_are_left_alone():
+    """A thread of the harness keeps its real clock and files while a run is guarded."""
+    import time
+
+    start, done, found = threading.Event(), threading.Event(), []
+
+    def outsider():
+        start.wait(10)
+        found.append((time.time() > 1_770_000_000, HERE.name in os.listdir(HERE.parent)))
+        done.set()
+
+    def program():
+        start.set()
+        with allowed():
+            done.wait(10)
+
+    thread = threading.Thread(target=outsider)
+    thread.start()
+    seen(program)
+    thread.join()
+    assert [(True, True)] == found
+
+
+def test_job_of_an_executor_needs_no_thread():
+    """Blocking code in an executor runs inline, whatever pool it names."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        pool = concurrent.futures.ThreadPoolExecutor()
+        loop.set_default_executor(pool)
+        return await loop.run_in_executor(pool, threading.get_ident) == threading.get_ident()
+
+    assert World().run(main()) is True

@@ -1,0 +1,132 @@
+"""What crashed hosts leave behind."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kelpie_sim.world.host import current_host
+from tests.sim.programs import World
+
+
+def crashed(program):
+    """Run a program on a host, crash it after a second, and return the world when the run is over."""
+
+    async def main():
+        host.start(program)
+        await asyncio.sleep(1)
+        host.crash()
+        gc.collect()
+        world.trace.record("after the crash")
+        await asyncio.sleep(1)
+
+    world = World()
+    host = world.host("server")
+    world.run(main())
+    return world
+
+
+def test_dead_code_ends_in_a_dead_context():
+    """The burial runs `finally` blocks in the name of their own host, in order of age."""
+
+    async def child(name):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            host = current_host()
+            assert host is not None
+            seen.append((name, host.name, host.alive))
+
+    async def program():
+        await asyncio.gather(*(child(name) for name in ("a", "b", "c")))
+
+    seen = list[object]()
+    crashed(program)
+    assert [(name, "server", False) for name in ("a", "b", "c")] == seen
+
+
+def test_dead_code_may_fail_as_it_likes(capsys):
+    """Errors, awaits and refusals to end are of no account at the burial, and make no noise."""
+
+    async def failing():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("planned")
+
+    async def awaiting():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(1)
+
+    async def unkillable():
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except GeneratorExit:
+                await asyncio.sleep(1)
+
+    async def generator():
+        try:
+            yield 1
+        finally:
+            raise ValueError("planned")
+
+    async def program():
+        held = generator()
+        await anext(held)
+        tasks = [asyncio.create_task(make()) for make in (failing, awaiting, unkillable)]
+        await asyncio.gather(*tasks)
+
+    hook = sys.unraisablehook
+    world = crashed(program)
+    gc.collect()
+    assert (("", ""), (), True) == (
+        tuple(capsys.readouterr()),
+        world.loop.lost_exceptions(),
+        sys.unraisablehook is hook,
+    )
+
+
+def test_interrupt_at_the_burial_comes_through():
+    """A user who loses patience is heard."""
+
+    async def program():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crashed(program)
+
+
+def test_dropped_generator_of_the_dead_stays_suspended():
+    """A dead host's generator is not closed when the last reference to it goes."""
+
+    async def generator():
+        try:
+            yield 1
+        finally:
+            seen.append(world.loop.is_closed())
+
+    async def program():
+        box.append(generator())
+        await anext(box[0])
+        await asyncio.sleep(100)
+
+    async def main():
+        host.start(program)
+        await asyncio.sleep(1)
+        host.crash()
+        box.clear()
+        gc.collect()
+        await asyncio.sleep(1)
+
+    world, seen, box = World(), list[object](), list[AsyncIterator[int]]()
+    host = world.host("server")
+    world.run(main())
+    assert [True] == seen

@@ -1,0 +1,108 @@
+"""What of an event loop is refused."""
+
+import asyncio
+
+import pytest
+
+from kelpie_sim.errors import HostDead, Unsupported
+from kelpie_sim.real_world import REFUSED_AT_ONCE, REFUSED_WHEN_AWAITED
+from tests.sim.programs import World
+
+
+@pytest.mark.parametrize("name", REFUSED_AT_ONCE)
+def test_call_is_refused_by_name(name):
+    """What would need a selector or a signal raises at once."""
+
+    async def main():
+        getattr(asyncio.get_running_loop(), name)(0, print)
+
+    with pytest.raises(Unsupported, match=f"loop.{name} cannot be used"):
+        World().run(main())
+
+
+@pytest.mark.parametrize(
+    "name", [*REFUSED_WHEN_AWAITED, "create_connection", "create_server", "getaddrinfo", "getnameinfo"]
+)
+def test_coroutine_is_refused_by_name(name):
+    """What would need a socket, a pipe or a process raises when it is awaited."""
+
+    async def main():
+        await getattr(asyncio.get_running_loop(), name)(0, 0, 0)
+
+    with pytest.raises(Unsupported, match=f"loop.{name} cannot be used"):
+        World().run(main())
+
+
+def test_every_refused_name_is_one_of_the_standard_loop():
+    """A misspelt name would refuse nothing."""
+    names = {*REFUSED_AT_ONCE, *REFUSED_WHEN_AWAITED}
+    assert set() == names - set(dir(asyncio.AbstractEventLoop)) - set(dir(asyncio.SelectorEventLoop))
+
+
+def test_simulated_network_answers():
+    """Once a network is attached, the loop hands it its calls."""
+
+    class Network:
+        """Answers with what it was asked."""
+
+        async def create_connection(self, *args, **kwargs):
+            return ("create_connection", args, kwargs)
+
+        async def create_server(self, *args, **kwargs):
+            return ("create_server", args, kwargs)
+
+        async def getaddrinfo(self, *args, **kwargs):
+            return ("getaddrinfo", args, kwargs)
+
+        async def getnameinfo(self, *args, **kwargs):
+            return ("getnameinfo", args, kwargs)
+
+    async def main():
+        loop = world.loop
+        loop.network = Network()
+        names = ("create_connection", "create_server", "getaddrinfo", "getnameinfo")
+        return [await getattr(loop, name)(1, port=2) == (name, (1,), {"port": 2}) for name in names]
+
+    world = World()
+    assert [True] * 4 == world.run(main())
+
+
+def test_job_on_a_crashing_host_ends_with_it():
+    """A blocking job that cuts the power of its own host returns to nobody."""
+
+    async def program():
+        await asyncio.to_thread(host.crash)
+        seen.append("went on")
+
+    async def main():
+        host.start(program)
+        await asyncio.sleep(1)
+        return host.alive
+
+    world, seen = World(), list[object]()
+    host = world.host("server")
+    assert (False, [], ()) == (world.run(main()), seen, world.loop.lost_exceptions())
+
+
+def test_selector_parts_do_nothing():
+    """There is no selector to wake or to ask."""
+    loop = World().loop
+    loop._write_to_self()
+    loop._process_events([])
+    loop.close()
+    assert 0 == loop.steps
+
+
+def test_host_dead_is_no_result():
+    """HostDead raised by a living host's job is an error of its step, and reported."""
+
+    def job():
+        raise HostDead("stray")
+
+    async def main():
+        asyncio.get_running_loop().run_in_executor(None, job)
+        await asyncio.sleep(1)
+
+    world = World()
+    world.run(main())
+    assert ["stray"] == [str(lost.exception) for lost in world.loop.lost_exceptions()]

@@ -1,0 +1,66 @@
+"""Tasks, futures and handles of the simulated loop."""
+
+import asyncio
+import contextvars
+
+from kelpie_sim.tasks import SimHandle, SimTask, SimTimer
+from tests.sim.programs import World, napping
+
+
+def test_tasks_hash_by_number():
+    """Tasks are numbered from 1 by age, and hash by that."""
+
+    async def main():
+        tasks = [asyncio.create_task(napping(0)) for _ in range(5)]
+        await asyncio.gather(*tasks)
+        return [hash(task) for task in tasks]
+
+    assert [2, 3, 4, 5, 6] == World().run(main())
+
+
+def test_futures_hash_by_number():
+    """Futures get their number when they are first hashed, and keep it."""
+
+    async def main():
+        futures = [asyncio.get_running_loop().create_future() for _ in range(3)]
+        return [hash(future) for future in reversed(futures)], [hash(future) for future in futures]
+
+    assert ([2, 3, 4], [4, 3, 2]) == World().run(main())
+
+
+def test_tasks_are_named_by_number_and_coroutine():
+    """Names do not go on counting from one run to the next; a given name is kept."""
+
+    async def main():
+        current = asyncio.current_task()
+        assert current is not None
+        return current.get_name(), asyncio.create_task(napping(0), name="own").get_name()
+
+    assert [("1:main", "own")] * 2 == [World().run(main()) for _ in range(2)]
+
+
+def test_tasks_and_handles_are_asyncio_s():
+    """What checks for asyncio's own classes finds them."""
+    handle = SimHandle(print, (), contextvars.Context())
+    timer = SimTimer(1.5, print, (), contextvars.Context())
+    assert (True, True, True) == (
+        issubclass(SimTask, asyncio.Task), isinstance(handle, asyncio.Handle), isinstance(timer, asyncio.TimerHandle),
+    )  # fmt: skip
+
+
+def test_handle_tells_its_state_without_address():
+    """A handle shows what it will call, and whether it was cancelled."""
+    handle = SimHandle(print, (), contextvars.Context())
+    before = (repr(handle), handle.cancelled())
+    handle.cancel()
+    assert (("<SimHandle print>", False), ("<SimHandle cancelled>", True)) == (
+        before,
+        (repr(handle), handle.cancelled()),
+    )
+
+
+def test_timer_tells_its_instant():
+    """A timer knows when it is due, before and after it is cancelled."""
+    timer = SimTimer(1.5, print, (), contextvars.Context())
+    timer.cancel()
+    assert (1.5, True, "<SimTimer cancelled>") == (timer.when(), timer.cancelled(), repr(timer))
