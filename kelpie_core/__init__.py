@@ -1,18 +1,18 @@
 """The agent-state core: pure. No clock, entropy, socket, file or thread of its own; all of it comes in through ports.
 
-    json_types.py   the name for JSON that is carried along
-    limits.py       every bound
-    errors.py       the error tree
-    ids.py          ids from the bits of the entropy port
-    keys.py         order-preserving encoding of keys
-    model/          the nouns: frozen values
-    turn/           the agent turn as a machine
-    records.py      the stored tables as data
-    ports.py        what the core asks of the world
-    optimistic.py   the transaction that every store shares
-    memory_store.py a small complete store in memory
-    echo_model.py   a model that needs no key and no network
-    wire/           outside formats
-    service/        use cases over the ports
-    kelpie.py       the face for embedding
+json_types.py   the name for JSON that is carried along
+limits.py       every bound
+errors.py       the error tree
+ids.py          ids from the bits of the entropy port
+keys.py         order-preserving encoding of keys
+model/          the nouns: frozen values
+turn/           the agent turn as a machine
+records.py      the stored tables as data
+ports.py        what the core asks of the world
+optimistic.py   the transaction that every store shares
+memory_store.py a small complete store in memory
+echo_model.py   a model that needs no key and no network
+wire/           outside formats
+service/        use cases over the ports
+kelpie.py       the face for embedding
 """

@@ -1,8 +1,8 @@
 """The face for embedding: one object over the ports, in whose name everything is done.
 
-    async with Kelpie(ports) as kelpie:
-        agent = await kelpie.agents.create(AgentDraft(name="Ada"))
-        result = await kelpie.messages.send(agent.id, [MessageDraft(content=(TextPart(text="hello"),))])
+async with Kelpie(ports) as kelpie:
+    agent = await kelpie.agents.create(AgentDraft(name="Ada"))
+    result = await kelpie.messages.send(agent.id, [MessageDraft(content=(TextPart(text="hello"),))])
 """
 
 from types import TracebackType

@@ -107,9 +107,11 @@ class Methods:
         try:
             response = await self._answer(Request(scope, receive))
         except asyncio.CancelledError:
-            # Only a server that stops cancels a request.
-            await stopping_answer()(scope, receive, send)
-            raise
+            # Only a server that stops cancels a request, or its turn.
+            response = stopping_answer()
+            if is_cancelled():
+                await response(scope, receive, send)
+                raise
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response | ASGIApp:
@@ -118,10 +120,6 @@ class Methods:
             if handler is None:
                 raise HTTPException(405, "Method Not Allowed", {"allow": ", ".join(self._handlers)})
             return await handler(request)
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            return stopping_answer()
         except Exception as error:
             return answer_of(error)
 

@@ -57,10 +57,11 @@ class EventStream:
         try:
             await until_gone(receive, self._tell(send), self._ping(send))
         except asyncio.CancelledError:
-            # Only a server that stops cancels an answer. The client is to hear of it before the line is cut.
+            # Only a server that stops cancels an answer, or its turn. The client is to hear of it.
             await self._fail(send, STOPPING)
             await self._end(send)
-            raise
+            if is_cancelled():
+                raise
         finally:
             await closed(self._events)
 
@@ -69,10 +70,6 @@ class EventStream:
         try:
             async for event in self._events:
                 await self._send(send, self._letta.feed(event))
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            await self._fail(send, STOPPING)
         except KelpieError as error:
             _log.error("stream_failed", run_id=self._letta.run.id, error=str(error))
             await self._fail(send, str(error))
@@ -90,18 +87,16 @@ class EventStream:
     async def _ping(self, send: Send) -> None:
         while True:
             await self._clock.sleep(self._ping_seconds)
-            if not self._letta.ended:
-                await self._send(send, self._letta.ping(self._clock.now()))
+            async with self._sending:
+                await _write(send, self._letta.ping(self._clock.now()))
 
     async def _fail(self, send: Send, detail: str) -> None:
         if not self._letta.ended:
             await self._send(send, self._letta.fail("internal_error", detail))
 
     async def _send(self, send: Send, events: list[StreamEvent]) -> None:
-        """Send events as one piece: a ping must not get between the parts of another message, nor after the end."""
-        if events:
-            async with self._sending:
-                await send({"type": "http.response.body", "body": b"".join(map(frame_of, events)), "more_body": True})
+        async with self._sending:
+            await _write(send, events)
 
 
 class Document:
@@ -125,6 +120,11 @@ class Document:
         async for chunk in self._rest:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _write(send: Send, events: list[StreamEvent]) -> None:
+    if events:
+        await send({"type": "http.response.body", "body": b"".join(map(frame_of, events)), "more_body": True})
 
 
 async def until_gone(

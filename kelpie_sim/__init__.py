@@ -12,12 +12,28 @@ tasks.py         tasks and futures that hash by number; handles and timers
 timers.py        callbacks that wait for an instant
 strategies.py    who runs next
 real_world.py    what of an event loop is refused, by name of the call
-graveyard.py     what crashed hosts leave behind
 asyncgens.py     unfinished async generators, in order
+graveyard.py     what crashed hosts leave behind
 registry.py      all tasks, and the errors nobody saw
 waiting.py       where a suspended task waits
 loop.py          the event loop on virtual time
 guards/          what would leak the real world: caught, replaced or refused
 run.py           one run from the first step to the burial
-world/           what any program touches: clock, host, network, disk
+world/           what any program touches: clock, host
+faults.py        what can go wrong on purpose
+options.py       swarm: the seed draws the options too
+check/           what decides whether a run was right
+scenario.py      a program with its workload, its faults and its bounds
+outcome.py       what a run came to, as values
+findings.py      from an exception to a finding and its signature
+simulation.py    one seed, one outcome: the only file that knows all parts
+determinism.py   the ladder of rungs that proves a seed is a run
+sweep.py         fail the k-th operation, for each k
+corpus.py        failures once found, replayed for ever
+campaign.py      many scenarios over many seeds on all cores
+report/          what people get to see of runs
+agents/          Kelpie in the world: the only room that knows the core and the server
+pytest_plugin.py simulation tests that read like any test
+cli.py           the commands: simulate, replay, determinism, list
+__main__.py      where the commands start
 """

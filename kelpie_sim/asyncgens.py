@@ -16,22 +16,32 @@ from kelpie_sim.incarnation import INCARNATION, Incarnation
 AnyGenerator = AsyncGenerator[Any, Any]
 
 
+# Past so many, those that are gone are dropped, so that memory stays flat.
+_ENTRIES_MIN = 256
+
+
 class AsyncGens:
     """Unfinished async generators with the incarnation that asked them first."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_entries", "_limit")
 
     def __init__(self) -> None:
+        # Keyed by address for the look-up only; what is iterated is the order of insertion. A weak reference's callback
+        # would come before the finalizer, which still has to know the owner; so what is gone is dropped now and then.
         self._entries: dict[int, tuple[weakref.ref[AnyGenerator], Incarnation | None]] = {}
+        self._limit = _ENTRIES_MIN
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def any_open(self) -> bool:
+        """Return whether a generator is left that somebody holds."""
+        return any(ref() is not None for ref, _ in self._entries.values())
 
     def asked(self, generator: AnyGenerator) -> None:
         """Take note of a generator's first step."""
-        key, entries = id(generator), self._entries
-        # Keyed by address for the look-up only; what is iterated is the order of insertion.
-        entries[key] = weakref.ref(generator, lambda _: entries.pop(key, None)), INCARNATION.get()
+        self._entries.pop(id(generator), None)  # Of one that is gone: an address is used again.
+        self._entries[id(generator)] = weakref.ref(generator), INCARNATION.get()
+        if len(self._entries) > self._limit:
+            self._entries = {key: entry for key, entry in self._entries.items() if entry[0]() is not None}
+            self._limit = max(_ENTRIES_MIN, 2 * len(self._entries))
 
     def forget(self, generator: AnyGenerator) -> Incarnation | None:
         """Drop a generator that is about to be finalized; return whose it was."""

@@ -317,7 +317,7 @@ class SimLoop(NoRealWorld):
 
     def has_open_generators(self) -> bool:
         """Return whether any async generator is unfinished."""
-        return len(self._asyncgens_open) > 0
+        return self._asyncgens_open.any_open()
 
     async def shutdown_asyncgens(self) -> None:
         """Close all unfinished async generators, by age of their first step."""

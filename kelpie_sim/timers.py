@@ -1,75 +1,65 @@
-"""Timers, by the instant at which they are due.
+"""Timers, in the order in which they are due.
 
-Kept as one list per instant, and a heap of the instants: timers of one instant stay in the order in which they were set
-(asyncio's own heap compares nothing but the time, and mixes them), and the heap compares plain integers.
+Entries of the heap are keyed (when_ns, serial): timers of one instant stay in the order in which they were set. asyncio's
+own heap compares nothing but the time, and mixes them.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 
 from kelpie_sim.tasks import SimTimer
 
 # Past so many, the cancelled ones are dropped, so that memory stays flat.
-_ADDED_MIN = 1_024
+_HELD_MIN = 1_024
 
 
 class Timers:
     """All timers that are not due yet."""
 
-    __slots__ = ("_added", "_added_limit", "_due", "_instants")
+    __slots__ = ("_heap", "_held_limit", "_serial")
 
     def __init__(self) -> None:
-        self._due: dict[int, list[SimTimer]] = {}
-        self._instants: list[int] = []
-        self._added = 0
-        self._added_limit = _ADDED_MIN
+        self._heap: list[tuple[int, int, SimTimer]] = []
+        self._serial = 0
+        self._held_limit = _HELD_MIN
 
     def __len__(self) -> int:
-        return sum(len(timers) for timers in self._due.values())
+        return len(self._heap)
 
     def add(self, when_ns: int, timer: SimTimer) -> None:
         """Add a timer that is due at an instant."""
-        timers = self._due.get(when_ns)
-        if timers is None:
-            self._due[when_ns] = [timer]
-            heapq.heappush(self._instants, when_ns)
-        else:
-            timers.append(timer)
-        self._added = added = self._added + 1
-        if added > self._added_limit:
+        self._serial = serial = self._serial + 1
+        heappush(self._heap, (when_ns, serial, timer))
+        if len(self._heap) > self._held_limit:
             self.keep(_is_set)
 
     def next_ns(self) -> int | None:
         """Return the next instant at which a timer is due that was not cancelled, None if there is none."""
-        due, instants = self._due, self._instants
-        while instants:
-            for timer in due[instants[0]]:
-                if timer._callback is not None:
-                    return instants[0]
-            del due[heapq.heappop(instants)]
-        return None
+        heap = self._heap
+        while heap and heap[0][2]._callback is None:
+            heappop(heap)
+        return heap[0][0] if heap else None
 
     def take(self, time_ns: int) -> list[SimTimer]:
         """Remove and return all that are due at the instant or before, in order; cancelled ones left out."""
-        instants, taken = self._instants, list[SimTimer]()
-        while instants and instants[0] <= time_ns:
-            taken += [timer for timer in self._due.pop(heapq.heappop(instants)) if timer._callback is not None]
+        heap, taken = self._heap, list[SimTimer]()
+        while heap and heap[0][0] <= time_ns:
+            timer = heappop(heap)[2]
+            if timer._callback is not None:
+                taken.append(timer)
         return taken
 
     def keep(self, wanted: Callable[[SimTimer], bool]) -> None:
         """Drop all but those wanted."""
-        kept = ((instant, [timer for timer in timers if wanted(timer)]) for instant, timers in self._due.items())
-        self._due = {instant: timers for instant, timers in kept if timers}
-        self._instants = sorted(self._due)
-        self._added = 0
-        self._added_limit = max(_ADDED_MIN, len(self))
+        self._heap = [entry for entry in self._heap if wanted(entry[2])]
+        heapify(self._heap)
+        self._held_limit = max(_HELD_MIN, 2 * len(self._heap))
 
     def clear(self) -> None:
         """Drop all."""
-        self._due.clear()
-        self._instants.clear()
+        self._heap.clear()
 
 
 def _is_set(timer: SimTimer) -> bool:

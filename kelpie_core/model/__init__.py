@@ -1,14 +1,14 @@
 """The nouns of the house: frozen values, equal by content, times in aware UTC.
 
-    checks.py     validators that the values share
-    actor.py      who asks: user and organization
-    content.py    what a message says: text, reasoning, and parts that are carried along
-    block.py      a memory block
-    tool.py       a tool, a call of it, its return
-    message.py    a chat message
-    agent.py      an agent's configuration, and its head: the part that moves with every turn
-    turn.py       the state of a turn, usage, stop reasons
-    run.py        the stored account of a turn, with the turn's state in it
-    step.py       one model call with its tools
-    sweep.py      records that are to vanish
+checks.py     validators that the values share
+actor.py      who asks: user and organization
+content.py    what a message says: text, reasoning, and parts that are carried along
+block.py      a memory block
+tool.py       a tool, a call of it, its return
+message.py    a chat message
+agent.py      an agent's configuration, and its head: the part that moves with every turn
+turn.py       the state of a turn, usage, stop reasons
+run.py        the stored account of a turn, with the turn's state in it
+step.py       one model call with its tools
+sweep.py      records that are to vanish
 """

@@ -53,7 +53,6 @@ class Blocks:
         organization = self._actor.organization_id
         index, equals = ("by_organization", (organization,)) if label is None else ("by_label", (organization, label))
 
-
         async def body(tx: Transaction) -> list[Block]:
             return await read_page(tx, BLOCKS, index, equals, page, by_creation(tx, self._actor, BLOCKS))
 

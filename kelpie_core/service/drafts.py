@@ -46,9 +46,9 @@ class BlockChanges:
     label: str | Unset = UNSET
     value: str | Unset = UNSET
     limit: int | Unset = UNSET
-    description: str | None | Unset = UNSET
+    description: str | Unset | None = UNSET
     read_only: bool | Unset = UNSET
-    hidden: bool | None | Unset = UNSET
+    hidden: bool | Unset | None = UNSET
     tags: tuple[str, ...] | Unset = UNSET
     metadata: JsonObject | Unset = UNSET
 
@@ -77,14 +77,14 @@ class ToolChanges:
     """Changes of a tool; what is UNSET stays."""
 
     name: str | Unset = UNSET
-    description: str | None | Unset = UNSET
-    source_type: str | None | Unset = UNSET
-    source_code: str | None | Unset = UNSET
-    json_schema: JsonObject | None | Unset = UNSET
-    args_json_schema: JsonObject | None | Unset = UNSET
+    description: str | Unset | None = UNSET
+    source_type: str | Unset | None = UNSET
+    source_code: str | Unset | None = UNSET
+    json_schema: JsonObject | Unset | None = UNSET
+    args_json_schema: JsonObject | Unset | None = UNSET
     tags: tuple[str, ...] | Unset = UNSET
     return_char_limit: int | Unset = UNSET
-    default_requires_approval: bool | None | Unset = UNSET
+    default_requires_approval: bool | Unset | None = UNSET
     idempotent: bool | Unset = UNSET
     metadata: JsonObject | Unset = UNSET
 
@@ -123,21 +123,21 @@ class AgentChanges:
 
     name: str | Unset = UNSET
     system: str | Unset = UNSET
-    description: str | None | Unset = UNSET
-    model: str | None | Unset = UNSET
-    embedding: str | None | Unset = UNSET
-    llm_config: JsonObject | None | Unset = UNSET
-    embedding_config: JsonObject | None | Unset = UNSET
-    model_settings: JsonObject | None | Unset = UNSET
+    description: str | Unset | None = UNSET
+    model: str | Unset | None = UNSET
+    embedding: str | Unset | None = UNSET
+    llm_config: JsonObject | Unset | None = UNSET
+    embedding_config: JsonObject | Unset | None = UNSET
+    model_settings: JsonObject | Unset | None = UNSET
     block_ids: tuple[str, ...] | Unset = UNSET
     tool_ids: tuple[str, ...] | Unset = UNSET
     tool_rules: tuple[JsonObject, ...] | Unset = UNSET
     tags: tuple[str, ...] | Unset = UNSET
     metadata: JsonObject | Unset = UNSET
     secrets: dict[str, str] | Unset = attrs.field(default=UNSET, repr=False)
-    timezone: str | None | Unset = UNSET
+    timezone: str | Unset | None = UNSET
     message_buffer_autoclear: bool | Unset = UNSET
-    hidden: bool | None | Unset = UNSET
+    hidden: bool | Unset | None = UNSET
     limits: TurnLimits | Unset = UNSET
 
 
@@ -177,5 +177,6 @@ class TurnOptions:
 def changed(value: T, changes: object) -> T:
     """Return `value` with every field of `changes` that is set."""
     return attrs.evolve(  # type: ignore[misc]
-        value, **{field: new for field, new in attrs.asdict(changes, recurse=False).items() if new is not UNSET}  # type: ignore[arg-type]
+        value,
+        **{field: new for field, new in attrs.asdict(changes, recurse=False).items() if new is not UNSET},  # type: ignore[arg-type]
     )

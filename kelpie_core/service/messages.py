@@ -49,6 +49,7 @@ class Messages:
         TurnFailed (the run ended as failed), LeaseLost.
         """
         messages: list[Message] = []
+        result: TurnResult | None = None
         async for event in self.stream(agent_id, drafts, options):
             match event:
                 case MessageStored(message=message):
@@ -56,8 +57,9 @@ class Messages:
                 case TurnEnded(run=run):
                     if run.error is not None:
                         raise TurnFailed(run.id, kind=run.error.type, message=run.error.message)
-                    return TurnResult(run=run, messages=tuple(messages))
-        raise AssertionError("a stream of events ends with TurnEnded or raises")
+                    result = TurnResult(run=run, messages=tuple(messages))
+        assert result is not None, "a stream of events ends with TurnEnded or raises"
+        return result
 
     async def stream(
         self, agent_id: str, drafts: Sequence[MessageDraft], options: TurnOptions = TurnOptions()
@@ -148,10 +150,13 @@ class Messages:
         while run.status is RunStatus.RUNNING:
             await self._ports.clock.sleep(BUSY_POLL_MS / 1000)
             await self.take_up(run.id)
-            run = await commit(self._ports, lambda tx: read_owned(tx, self._actor, RUNS, run.id))
+            run = await self._read_run(run.id)
         for message in await commit(self._ports, lambda tx: self._given_by(tx, run)):
             yield MessageStored(message=message)
         yield TurnEnded(run=run)
+
+    async def _read_run(self, run_id: str) -> Run:
+        return await commit(self._ports, lambda tx: read_owned(tx, self._actor, RUNS, run_id))
 
     async def _given_by(self, tx: Transaction, run: Run) -> Sequence[Message]:
         stored: list[Message] = []

@@ -37,7 +37,7 @@ class _Collector:
                 self.reasoning += text
             case ToolCallDelta():
                 self._add_call(chunk)
-            case ModelFinished():
+            case _:
                 self.finished = chunk
 
     def _add_call(self, chunk: ToolCallDelta) -> None:

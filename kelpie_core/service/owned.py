@@ -31,6 +31,8 @@ async def read_head(tx: Transaction, actor: Actor, agent_id: str) -> AgentHead:
     return head
 
 
-async def read_all_owned(tx: Transaction, actor: Actor, table: Table[Owned], keys: tuple[str, ...]) -> tuple[Owned, ...]:
+async def read_all_owned(
+    tx: Transaction, actor: Actor, table: Table[Owned], keys: tuple[str, ...]
+) -> tuple[Owned, ...]:
     """Return the actor's records with these ids, in that order; raise NotFound for the first that is missing."""
     return tuple([await read_owned(tx, actor, table, key) for key in keys])

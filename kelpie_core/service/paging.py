@@ -47,7 +47,9 @@ def by_creation(tx: Transaction, actor: Actor, table: Table[Owned]) -> Position:
 def _cut(table: Table[R], index: str, items: list[R], before: Key, page: Page) -> list[R]:
     order = (*table.index(index).order, *(() if index == "key" else table.key))[-len(before) :]
     places = [tuple(getattr(item, name) for name in order) for item in items]
-    return [i for i, place in zip(items, places, strict=True) if (place > before if page.descending else place < before)]
+    return [
+        i for i, place in zip(items, places, strict=True) if (place > before if page.descending else place < before)
+    ]
 
 
 async def _cursor(key: str | None, path: str, position_of: Position) -> Key | None:

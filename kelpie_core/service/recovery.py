@@ -30,9 +30,7 @@ async def unfinished_runs(ports: Ports, after: Run | None) -> list[Run]:
     position = None if after is None else (after.created_at, after.id)
 
     async def body(tx: Transaction) -> list[Run]:
-        return list(
-            await tx.scan(RUNS, "by_status", (RunStatus.RUNNING,), after=position, limit=RECOVERY_PAGE_RUNS)
-        )
+        return list(await tx.scan(RUNS, "by_status", (RunStatus.RUNNING,), after=position, limit=RECOVERY_PAGE_RUNS))
 
     return await commit(ports, body)
 

@@ -18,7 +18,7 @@ from kelpie_core.ports import Ports, Transaction
 from kelpie_core.records import AGENTS, HEADS, MESSAGES, RUNS, STEPS
 from kelpie_core.service.commit import commit
 from kelpie_core.service.lease import check_lease
-from kelpie_core.turn.effects import AppendReply, AppendReturns, CallModel, Effect, Finish, RunTool, WorldEffect
+from kelpie_core.turn.effects import AppendReply, AppendReturns, Effect, Finish, WorldEffect
 from kelpie_core.turn.events import Event
 from kelpie_core.turn.machine import resume, status_of, transition
 from kelpie_core.turn.window import extended
@@ -92,7 +92,7 @@ class TurnCommit:
                 await self._append(tx, change, self._returns(change, effect))
             case Finish():
                 self._finish(change, effect)
-            case CallModel() | RunTool():
+            case _:
                 pass  # comes after the commit
 
     async def _append(self, tx: Transaction, change: "_Change", message: Message) -> None:

@@ -97,9 +97,7 @@ class TurnStart:
         run = self._run_of(agent, first)
         for seq, (key, draft) in enumerate(zip(self.message_ids, self.drafts, strict=True), first):
             fields = attrs.asdict(draft, recurse=False)
-            message = Message(
-                id=key, agent_id=self.agent_id, seq=seq, run_id=self.run_id, created_at=now, **fields
-            )
+            message = Message(id=key, agent_id=self.agent_id, seq=seq, run_id=self.run_id, created_at=now, **fields)
             await tx.put(MESSAGES, message)
         await tx.put(RUNS, run)
         await tx.put(HEADS, head)

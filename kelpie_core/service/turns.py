@@ -85,11 +85,8 @@ class TurnDriver:
     async def _perform(self, effect: WorldEffect) -> "_Happening":
         try:
             self._check_stop()
-            match effect:
-                case CallModel():
-                    return await self._until_stopped(self._call_model())
-                case RunTool():
-                    return await self._until_stopped(self._run_tool(effect))
+            work = self._call_model() if isinstance(effect, CallModel) else self._run_tool(effect)
+            return await self._until_stopped(work)
         except StopTurn as stop:
             return _happened(Stopped(reason=stop.reason))
 
@@ -115,9 +112,7 @@ class TurnDriver:
         created_at = self.ports.clock.now()
 
         def hear(piece: Piece) -> None:
-            delta = Delta(
-                message_id=message_id, run_id=self.run.id, step_id=step_id, created_at=created_at, part=piece
-            )
+            delta = Delta(message_id=message_id, run_id=self.run.id, step_id=step_id, created_at=created_at, part=piece)
             self.hear(delta)
 
         try:
@@ -171,7 +166,7 @@ class TurnDriver:
             raise StopTurn(StopReason.MAX_SECONDS)
 
     async def _until_stopped(self, work: Coroutine[object, object, T]) -> T:
-        """Return what `work` gives; if a stop, the deadline or the loss of the lease comes first, cancel it and raise."""
+        """Return what `work` gives; if a stop, the deadline or a lost lease comes first, cancel it and raise."""
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stopping.wait())
         try:

@@ -126,9 +126,7 @@ def _stop(turn: Turn, event: Stopped) -> Step:
     return _finish(turn, event.reason, error_type, event.error)
 
 
-def _answer_and_finish(
-    turn: Turn, reason: StopReason, error_type: str | None = None, error: str | None = None
-) -> Step:
+def _answer_and_finish(turn: Turn, reason: StopReason, error_type: str | None = None, error: str | None = None) -> Step:
     """Answer every open call with an error return, so that none dangles, then end."""
     words = _WORDS_OF.get(reason, "the turn broke off before this call returned")
     refused = tuple(error_return(call, words) for call in turn.pending)

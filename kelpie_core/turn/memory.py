@@ -48,7 +48,9 @@ def _replace(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
     old, new = _text(arguments, "old_string"), _text(arguments, "new_string")
     found = block.value.count(old) if old else 0
     if found != 1:
-        raise EditRefused(f"old_string must occur exactly once in memory block {block.label!r}, it occurs {found} times")
+        raise EditRefused(
+            f"old_string must occur exactly once in memory block {block.label!r}, it occurs {found} times"
+        )
     return _changed(block, block.value.replace(old, new))
 
 

@@ -71,8 +71,8 @@ class LettaStream:
         return [self._ping(now)] if self.pings or self.run.background else []
 
     def ping(self, now: dt.datetime) -> list[StreamEvent]:
-        """Return a sign of life, nothing for those who want none."""
-        return [self._ping(now)] if self.pings else []
+        """Return a sign of life; nothing for those who want none, and nothing after the end."""
+        return [self._ping(now)] if self.pings and not self._ended else []
 
     def feed(self, event: TurnEvent) -> list[StreamEvent]:
         """Return what a turn's event is on the wire."""

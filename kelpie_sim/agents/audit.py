@@ -1,12 +1,12 @@
 """The audit at the end of a run: faults stop, the servers settle, and what clients were told is held against the store.
 
-    settled     every run ends, and nothing that was to vanish is left
-    kept        what was told as done is there, once, and reads back as it was told
-    refused     what was refused is not there
-    once        what nobody knows of is there at most once
-    paired      no tool call is open
-    effects     a tool that must not run twice did not
-    edits       a memory edit that was reported is in the block, once; one that was not, is not
+settled     every run ends, and nothing that was to vanish is left
+kept        what was told as done is there, once, and reads back as it was told
+refused     what was refused is not there
+once        what nobody knows of is there at most once
+paired      no tool call is open
+effects     a tool that must not run twice did not
+edits       a memory edit that was reported is in the block, once; one that was not, is not
 """
 
 from collections import Counter
@@ -91,7 +91,10 @@ def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[Mes
             stored = tuple(message.seq for message in messages)
             check(op.result["messages"] == stored, "kept: the messages of a turn do not read back as they were told")
             if op.result["reason"] == StopReason.END_TURN:
-                check(text_of(messages[-1].content) == last_words(str(op.arguments["script"])), "kept: a turn that ended well gave half an answer")
+                check(
+                    text_of(messages[-1].content) == last_words(str(op.arguments["script"])),
+                    "kept: a turn that ended well gave half an answer",
+                )
 
 
 async def check_told(cluster: Cluster) -> None:
@@ -100,7 +103,9 @@ async def check_told(cluster: Cluster) -> None:
     for op in cluster.world.history.of(SEND, "ok"):
         run = runs.get(op.result["run"])
         told, stored = op.result["failed"], run is not None and run.status is RunStatus.FAILED  # type: ignore[attr-defined]
-        cluster.world.check(run is None or told == stored, "kept: a run is accounted otherwise than its sender was told")
+        cluster.world.check(
+            run is None or told == stored, "kept: a run is accounted otherwise than its sender was told"
+        )
 
 
 def check_edits(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:
@@ -150,5 +155,3 @@ async def _all_agents(kelpie: Kelpie) -> list[Agent]:
         agents.extend(page)
         if len(page) < 5:
             return agents
-
-

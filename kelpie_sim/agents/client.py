@@ -18,7 +18,7 @@ from kelpie_core.errors import CallerError, KelpieError, StoreError, TurnFailed
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.message import Message
-from kelpie_core.model.run import Run
+from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.service.drafts import MessageDraft, TurnOptions
 from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded
 from kelpie_sim.agents.cluster import Cluster, Server, ServerGone
@@ -49,7 +49,14 @@ class Client:
         return await self._told(op, server, work)
 
     async def stream(
-        self, agent_id: str, mark: str, script: str, *, server: Server | None = None, wait: float = 0, tokens: bool = False
+        self,
+        agent_id: str,
+        mark: str,
+        script: str,
+        *,
+        server: Server | None = None,
+        wait: float = 0,
+        tokens: bool = False,
     ) -> Op:
         """Send a script, listen to the stream, and record what came of it: a stream must never end in silence."""
         options = TurnOptions(wait_seconds=wait, tokens=tokens)
@@ -116,13 +123,15 @@ class Heard:
             case TurnEnded(run=run):
                 self.ended = run
             case Delta(message_id=key, part=part):
-                self.pieces[key] = self.pieces.get(key, "") + (getattr(part, "text", "") or getattr(part, "arguments", ""))
+                self.pieces[key] = self.pieces.get(key, "") + (
+                    getattr(part, "text", "") or getattr(part, "arguments", "")
+                )
 
     def check(self, cluster: Cluster) -> None:
         """Check that the stream tells a whole turn: its beginning, and no piece of a message that never came."""
         world = cluster.world
         world.check(self.started is not None, "stream: it did not begin with its run")
-        if self.ended is not None and self.ended.error is None and self.pieces:
+        if self.ended is not None and self.ended.status is RunStatus.COMPLETED:
             stored = {message.id: _text(message) for message in self.messages}
             told = {key: text for key, text in self.pieces.items() if text}
             world.check(

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 import attrs
+from starlette.types import ASGIApp
 
 from kelpie_core.errors import StoreError
 from kelpie_core.kelpie import Kelpie
@@ -18,6 +19,8 @@ from kelpie_core.memory_store import MemoryStore
 from kelpie_core.optimistic import Backend
 from kelpie_core.ports import Ports
 from kelpie_core.service.turn_events import MessageStored, TurnEvent
+from kelpie_server.app import create_app
+from kelpie_server.config import Config
 from kelpie_sim.agents.clock import SimClock, SimEntropy
 from kelpie_sim.agents.invariants import StoredState
 from kelpie_sim.agents.language_model import ScriptedModel
@@ -28,7 +31,6 @@ from kelpie_sim.world.host import Host
 
 T = TypeVar("T")
 RECOVER_EVERY_SECONDS = 5
-UP_POLL_SECONDS = 0.05
 
 
 class ServerGone(Exception):
@@ -37,11 +39,13 @@ class ServerGone(Exception):
 
 @attrs.define(eq=False)
 class Server:
-    """One host with a Kelpie on it. `kelpie` is that of its present life, None while it is down."""
+    """One host with a Kelpie and the HTTP app over it. `kelpie` and `app` are those of its present life."""
 
     cluster: "Cluster"
     host: Host
     kelpie: Kelpie | None = None
+    app: ASGIApp | None = None
+    _is_up: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     def boot(self) -> None:
         """Start the host."""
@@ -51,7 +55,7 @@ class Server:
     async def call(self, work: Callable[[Kelpie], Awaitable[T]]) -> T:
         """Run `work` on this server and return its answer; raise ServerGone if the server dies meanwhile."""
         kelpie = await self._up()
-        task = self.host.spawn(_awaited(work(kelpie)))
+        task = self.host.spawn(_done(work, kelpie))
         gone = self.cluster.gone(self.host)
         try:
             await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -79,15 +83,18 @@ class Server:
 
     async def _up(self) -> Kelpie:
         while self.kelpie is None:
-            await asyncio.sleep(UP_POLL_SECONDS)
+            await self._is_up.wait()
         return self.kelpie
 
     def _down(self, host: Host) -> None:
         self.kelpie = None
+        self._is_up.clear()
 
     async def _main(self) -> None:
         cluster, host = self.cluster, self.host
         self.kelpie = Kelpie(cluster.ports_of(host), holder=holder_of(host))
+        self.app = create_app(self.kelpie, Config())
+        self._is_up.set()
         while True:
             try:
                 await self.kelpie.recover()
@@ -99,7 +106,9 @@ class Server:
 class Cluster:
     """The durable store with its servers, the tools' ledger, and the checks of what is stored."""
 
-    def __init__(self, world: World, durable: Backend | None = None, *, servers: int = 1, latency_ms_max: int = 0) -> None:
+    def __init__(
+        self, world: World, durable: Backend | None = None, *, servers: int = 1, latency_ms_max: int = 0
+    ) -> None:
         self.world = world
         self.durable: Backend = MemoryStore() if durable is None else durable
         self.ledger = Ledger()
@@ -156,5 +165,6 @@ def holder_of(host: Host) -> str:
     return f"{host.name}/{host.incarnation}"
 
 
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work
+async def _done(work: Callable[[Kelpie], Awaitable[T]], kelpie: Kelpie) -> T:
+    # Called in the task: a host that dies before its first step leaves no coroutine that nobody awaited.
+    return await work(kelpie)

@@ -12,7 +12,7 @@ from typing import Any
 
 Json = dict[str, Any]
 # A file that says no time of creation gets the time of its import: this stands for it.
-NOON_TEXT = "2026-01-01T12:00:00+00:00"
+NOON_TEXT = "2026-03-01T12:00:00+00:00"
 DEFAULTS: dict[str, Json] = {
     "agent": {
         "agent_type": "letta_v1_agent",
@@ -54,7 +54,10 @@ def same(original: Json, exported: Json) -> bool:
 
 def _with_times_of(original: object, exported: object) -> object:
     if isinstance(original, dict) and isinstance(exported, dict):
-        return {key: exported.get(key) if value == NOON_TEXT else _with_times_of(value, exported.get(key)) for key, value in original.items()}
+        return {
+            key: exported.get(key) if value == NOON_TEXT else _with_times_of(value, exported.get(key))
+            for key, value in original.items()
+        }
     if isinstance(original, list) and isinstance(exported, list):
         pairs = zip_longest(original, exported)
         return [_with_times_of(one, other) for one, other in pairs]
@@ -166,5 +169,3 @@ def _timed(part: Json) -> Json:
 def _utc(text: str) -> str:
     time = dt.datetime.fromisoformat(text)
     return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat()
-
-

@@ -1,8 +1,8 @@
 """What can go wrong around Kelpie, per port, and the operations at which it can.
 
-    store   each operation of `kelpie_core.records` (`message_write`, `agent_read`, ..., `commit`)
-    model   `model_call` at the start of a reply, `model_chunk` at each piece of it
-    tool    `tool_run`
+store   each operation of `kelpie_core.records` (`message_write`, `agent_read`, ..., `commit`)
+model   `model_call` at the start of a reply, `model_chunk` at each piece of it
+tool    `tool_run`
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class StorageReadFail(Fault):
 
 @attrs.frozen(kw_only=True)
 class StorageLatency(Fault):
-    """An operation takes `latency_ms` longer."""
+    """An operation takes `latency_ms` longer. Acts on `*_read`, `*_scan` and `commit`: a write waits for its commit."""
 
     port = STORE
     latency_ms: int = 1_000

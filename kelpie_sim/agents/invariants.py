@@ -102,7 +102,9 @@ class StoredState:
         answers = answers_of(message)
         known, left = set(answers) <= set(account.open_calls), set(account.open_calls) - set(answers)
         if not known or (account.open_calls and not answers and message.role is not Role.APPROVAL):
-            self.wrong["pairing"] = f"a {message.role} message answers {len(answers)} of {len(account.open_calls)} open calls"
+            self.wrong["pairing"] = (
+                f"a {message.role} message answers {len(answers)} of {len(account.open_calls)} open calls"
+            )
         account.open_calls = (*sorted(left), *(call.id for call in message.tool_calls))
         account.seq_next = message.seq + 1
         of_turn = message.step_id is not None and message.run_id in self._runs  # not one that was imported
@@ -132,5 +134,3 @@ class StoredState:
             self.wrong["one turn"] = "a run began while another of the same agent was not ended"
         else:
             account.unfinished_run = run.id
-
-

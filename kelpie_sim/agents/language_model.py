@@ -1,8 +1,8 @@
 """A scripted language model: the user's message says what it shall do, so it needs no memory and survives any crash.
 
-A message is a script, a line per step: `say WORDS`, or `call NAME {JSON}`, several calls joined by ` & `. The model counts
-its own replies since the user last spoke to find its line; behind the last line it says "done". Words are streamed one by
-one, arguments in two fragments.
+A message is a script, a line per step: `say WORDS`, or `call NAME {JSON}`, several calls joined by ` & `. The model
+counts its own replies since the user last spoke to find its line; behind the last line it says "done". Words are
+streamed one by one, arguments in two fragments.
 
 Like a real provider it refuses a window that is not sound: a tool call without its return, a return without its call.
 """
@@ -85,9 +85,7 @@ class ScriptedModel:
         kinds: tuple[type[Fault], ...] = _AT_TEXT
         if isinstance(chunk, ToolCallDelta) and chunk.arguments:
             kinds = _AT_ARGUMENTS
-        return self._world.faults.verdict(
-            MODEL, MODEL_CHUNK, host=self._host.name, subject=agent_id, applies=kinds
-        )
+        return self._world.faults.verdict(MODEL, MODEL_CHUNK, host=self._host.name, subject=agent_id, applies=kinds)
 
     async def _meet_chunk(self, verdict: Verdict | None, chunk: ModelChunk) -> ModelChunk:
         await asyncio.sleep(0)

@@ -1,7 +1,7 @@
 """The agent files that scenarios import: the project's own, and those beside the project if there are any.
 
 Which of its own files a seed picks must not depend on what lies beside the project, so the others are a list apart.
-They are read when this module is imported: inside a run there are no files.
+They are read when this module is imported: inside a run there are no files. `tools/write_samples.py` writes our own.
 """
 
 import json
@@ -10,9 +10,8 @@ from pathlib import Path
 
 import attrs
 
-ROOT = Path(__file__).parents[2]
-OWN = ROOT / "tests" / "samples"
-OTHERS = Path(os.environ.get("KELPIE_AGENT_FILES", ROOT.parent / "shared" / "agent_files"))
+OWN = Path(__file__).with_name("sample_files")
+OTHERS = Path(os.environ.get("KELPIE_AGENT_FILES", Path(__file__).parents[3] / "shared" / "agent_files"))
 
 
 @attrs.frozen(kw_only=True)

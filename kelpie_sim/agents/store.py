@@ -40,7 +40,9 @@ class SimStore:
     nothing goes wrong, 0 for a mere change of turns.
     """
 
-    def __init__(self, world: World, host: Host, durable: Backend, committed: Committed, latency_ms_max: int = 0) -> None:
+    def __init__(
+        self, world: World, host: Host, durable: Backend, committed: Committed, latency_ms_max: int = 0
+    ) -> None:
         self._world = world
         self._host = host
         self._incarnation = host.incarnation
@@ -69,8 +71,10 @@ class SimStore:
     async def commit(self, commit: Commit) -> None:
         """Apply a commit; raise Conflict, StoreError, HostDead."""
         for write in commit.writes:
-            access = Access.DELETE if write.body is None else Access.WRITE
-            self._fail(operation_of(write.table, access), StorageWriteFail, DiskFull)
+            if write.body is None:
+                self._fail(operation_of(write.table, Access.DELETE), StorageWriteFail)
+            else:
+                self._fail(operation_of(write.table, Access.WRITE), StorageWriteFail, DiskFull)
         await self._wait(COMMIT)
         self._before()
         await self._durable.commit(commit)

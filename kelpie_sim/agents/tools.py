@@ -1,8 +1,8 @@
 """Scripted tools, and the ledger of what they did to the outside world.
 
-    note {"text": ...}     writes its text into the ledger: an effect that must not happen twice
-    look {"text": ...}     answers with its text; idempotent
-    shout {"times": n}     answers with a long text
+note {"text": ...}     writes its text into the ledger: an effect that must not happen twice
+look {"text": ...}     answers with its text; idempotent
+shout {"times": n}     answers with a long text
 """
 
 import asyncio

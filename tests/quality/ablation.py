@@ -11,7 +11,7 @@ import attrs
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).with_name("ablations.toml")
 SEEDS_MAX = 200
-COPIED = ("kelpie_core", "kelpie_sim", "kelpie_server", "tests/samples")
+COPIED = ("kelpie_core", "kelpie_sim", "kelpie_server")
 
 
 @attrs.frozen(kw_only=True)

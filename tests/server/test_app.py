@@ -1,6 +1,7 @@
 """The app: its routes, its errors, its life."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 import structlog
@@ -8,8 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kelpie_core.errors import StoreError
+from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.run import RunStatus
-from kelpie_server.app import HANDLERS, Methods, routes
+from kelpie_core.ports import ModelChunk, ModelFinished, ModelRequest, TextDelta
+from kelpie_server.app import HANDLERS, Methods, create_app, routes
+from kelpie_server.config import Config
 from kelpie_server.operations import OPERATIONS, Operation
 from tests.server.asgi_client import Exchange, post
 from tests.server.far_sides import ScriptedModel, World, in_world, says
@@ -99,7 +103,9 @@ def test_a_turn_cancelled_under_a_request_is_an_answer():
         raise asyncio.CancelledError
 
     async def test() -> int:
-        return int((await Exchange(Methods({"POST": stopping}), "POST", "/").start())["status"])
+        exchange = Exchange(Methods({"POST": stopping}), "POST", "/")
+        await exchange.task
+        return int((await exchange.start())["status"])
 
     assert 503 == asyncio.run(test())
 
@@ -156,6 +162,39 @@ def test_unfinished_runs_are_taken_up_later():
     assert ["recovery_failed", "runs_taken_up"] == in_world(
         test, model=ScriptedModel(says("never"), says("hello"), go=go)
     )
+
+
+def test_a_dead_process_s_lease_is_taken_over():
+    """At its start an app that has the store for itself does not wait for the lease of a run to run out."""
+
+    async def test(world: World) -> RunStatus:
+        agent_id = await world.make_agent()
+        exchange = post(world.app, f"/v1/agents/{agent_id}/messages", {"input": "hi"})
+        await settle()
+        (run,) = await world.kelpie.runs.list()
+        assert RunStatus.RUNNING is run.status
+        next_process = create_app(Kelpie(world.kelpie.ports, grace_seconds=0.01), Config())
+        async with next_process.router.lifespan_context(next_process):
+            await settle()
+        exchange.task.cancel()
+        return (await world.kelpie.runs.get(run.id)).status
+
+    assert RunStatus.COMPLETED is in_world(test, model=HangsOnce())
+
+
+class HangsOnce:
+    """A model that never answers the first time, and at once after that."""
+
+    def __init__(self) -> None:
+        self._hung = False
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelChunk]:
+        """Yield a reply."""
+        if not self._hung:
+            self._hung = True
+            await asyncio.Event().wait()
+        yield TextDelta(text="hello")
+        yield ModelFinished()
 
 
 async def left_at_work(world: World) -> str:

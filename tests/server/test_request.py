@@ -42,6 +42,17 @@ def test_a_body_too_big_is_refused(announced):
     assert (413, "close") == in_world(test, body_bytes_max=10)
 
 
+def test_a_body_announced_too_big_is_not_read():
+    """A body that is announced to be too big is refused before any of it came."""
+
+    async def test(world: World) -> int:
+        exchange = Exchange(world.app, "POST", "/v1/agents", headers={"content-length": "11"})
+        exchange._received.get_nowait()
+        return int((await exchange.start())["status"])
+
+    assert 413 == in_world(test, body_bytes_max=10)
+
+
 def test_a_body_that_breaks_off_is_refused():
     """A client that goes away in the middle of its body has asked for nothing."""
 

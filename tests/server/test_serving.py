@@ -10,7 +10,7 @@ import structlog
 from kelpie_core.errors import StoreError
 from kelpie_core.service.drafts import AgentDraft
 from kelpie_server.config import Config
-from kelpie_server.serving import opened, serve, set_up_logging
+from kelpie_server.serving import bound, opened, serve, set_up_logging
 
 
 def test_what_was_stored_is_there_when_opened_again(tmp_path: Path):
@@ -46,6 +46,12 @@ def test_a_taken_address_is_an_error(tmp_path: Path):
             asyncio.run(serve(config))
     structlog.reset_defaults()
     assert [] == list(tmp_path.iterdir())
+
+
+def test_answers_are_not_delayed():
+    """The listening socket says that it is TCP, without which asyncio does not turn Nagle's delay off."""
+    with bound(Config(port=0)) as listening:
+        assert socket.IPPROTO_TCP == listening.proto
 
 
 def test_the_log_is_lines_of_values(capsys: pytest.CaptureFixture[str]):

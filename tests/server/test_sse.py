@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import structlog
+from starlette.types import ASGIApp, Message
 
 from kelpie_core.errors import StoreError
 from kelpie_core.model.message import Role
@@ -53,7 +54,9 @@ def told(*events: "TurnEvent | BaseException") -> list[tuple[str | None, object]
     async def collect() -> bytes:
         exchange = started(Turn(*events), ManualClock())
         assert 200 == (await exchange.start())["status"]
-        return b"".join([piece async for piece in exchange.body()])
+        body = b"".join([piece async for piece in exchange.body()])
+        await exchange.task
+        return body
 
     with structlog.testing.capture_logs():
         body = asyncio.run(collect())
@@ -174,6 +177,34 @@ def test_a_cancelled_answer_cancels_its_parts():
         return turn.closed
 
     assert asyncio.run(test())
+
+
+def test_a_client_that_does_not_read_holds_nothing():
+    """A client that hangs up while a piece waits to be sent lets the events go, though nobody was reading them."""
+
+    async def test() -> list[bool]:
+        turns = Turn(HI, HI), Turn(HI, HI)
+        rests = [(await begun(turn.told()))[1] for turn in turns]
+        letta = LettaStream(run=run(), entropy=CountingEntropy())
+        await hung_up(EventStream(letta, rests[0], ManualClock(), 20.0))
+        await hung_up(Document(b"[", rests[1], {}))  # type: ignore[arg-type]
+        return [turn.closed for turn in turns]
+
+    assert [True, True] == asyncio.run(test())
+
+
+async def hung_up(answer: ASGIApp) -> None:
+    """Send an answer to a client that takes no body and hangs up."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        await settle(10)
+        return {"type": "http.disconnect"}
+
+    await answer({"type": "http"}, receive, send)
 
 
 async def pieces(*items: "bytes | Exception", wait: asyncio.Event | None = None) -> AsyncIterator[bytes]:

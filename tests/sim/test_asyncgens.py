@@ -1,6 +1,11 @@
 """Async generators in the order of their first step."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 from kelpie_sim.asyncgens import AsyncGens
+from kelpie_sim.world.host import current_host
+from tests.sim.programs import World
 
 
 async def counting():
@@ -13,14 +18,17 @@ def test_generators_are_taken_in_order():
     generators, registry = [counting() for _ in range(20)], AsyncGens()
     for generator in reversed(generators):
         registry.asked(generator)
-    assert ([*reversed(generators)], 0) == ([g for g, _ in registry.take(lambda life: life is None)], len(registry))
+    assert ([*reversed(generators)], False) == (
+        [g for g, _ in registry.take(lambda life: life is None)],
+        registry.any_open(),
+    )
 
 
 def test_owner_decides():
     """Only generators of a wanted owner are taken."""
     registry, generator = AsyncGens(), counting()
     registry.asked(generator)
-    assert ([], 1) == (registry.take(lambda life: life is not None), len(registry))
+    assert ([], True) == (registry.take(lambda life: life is not None), registry.any_open())
 
 
 def test_finished_generators_are_forgotten():
@@ -28,4 +36,42 @@ def test_finished_generators_are_forgotten():
     registry, generator = AsyncGens(), counting()
     registry.asked(counting())
     registry.asked(generator)
-    assert (None, None, 0) == (registry.forget(generator), registry.forget(generator), len(registry))
+    before = registry.any_open()
+    registry.forget(generator)
+    assert (True, False) == (before, registry.any_open())
+
+
+def test_finished_generators_do_not_pile_up():
+    """A program that asks generators for ever keeps few entries, and those that live."""
+    registry, held = AsyncGens(), [counting() for _ in range(1_000)]
+    for number in range(1_000):
+        registry.asked(held[number])
+    del held[10:]
+    for _ in range(5_000):
+        registry.asked(counting())
+    entries = len(registry._entries)
+    assert (held, True) == ([g for g, _ in registry.take(lambda life: True)], entries < 2_000)
+
+
+def test_dropped_generator_is_closed_in_the_name_of_its_host():
+    """The task that closes a dropped generator belongs to the host that asked it first."""
+
+    async def closing():
+        try:
+            yield 1
+        finally:
+            seen.append(current_host())
+
+    async def program():
+        held.append(closing())
+        await anext(held[0])
+
+    async def main():
+        await host.start(program)
+        held.clear()
+        await asyncio.sleep(1)
+
+    world, seen, held = World(), list[object](), list[AsyncIterator[int]]()
+    host = world.host("server")
+    world.run(main())
+    assert [host] == seen

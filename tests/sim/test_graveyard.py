@@ -104,6 +104,67 @@ def test_interrupt_at_the_burial_comes_through():
         crashed(program)
 
 
+def test_what_a_dropped_timer_holds_stays_suspended():
+    """A coroutine that only a timer of the dead refers to is not closed before the run is over."""
+
+    class Turn:
+        """Gives way once."""
+
+        def __await__(self):
+            yield
+
+    async def suspended():
+        try:
+            await Turn()
+        finally:
+            seen.append(world.loop.is_closed())
+
+    async def program():
+        coro = suspended()
+        coro.send(None)
+        asyncio.get_running_loop().call_later(100, coro.close)
+        asyncio.get_running_loop().call_later(1.5, coro.close)
+
+    async def main():
+        host.start(program)
+        await asyncio.sleep(1)
+        host.crash()
+        gc.collect()
+        await asyncio.sleep(1)
+
+    world, seen = World(), list[object]()
+    host = world.host("server")
+    world.run(main())
+    assert [True] == seen
+
+
+def test_generator_of_a_dying_step_stays_suspended():
+    """A generator that is asked and dropped by code that caught its own death is buried like the rest."""
+
+    async def generator():
+        try:
+            yield 1
+        finally:
+            seen.append(world.loop.is_closed())
+
+    async def program():
+        try:
+            host.crash()
+        finally:
+            held = generator()
+            await anext(held)
+            del held
+
+    async def main():
+        host.start(program)
+        await asyncio.sleep(1)
+
+    world, seen = World(), list[object]()
+    host = world.host("server")
+    world.run(main())
+    assert [True] == seen
+
+
 def test_dropped_generator_of_the_dead_stays_suspended():
     """A dead host's generator is not closed when the last reference to it goes."""
 

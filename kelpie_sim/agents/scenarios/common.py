@@ -84,7 +84,9 @@ def rare_faults(swarm: Swarm) -> tuple[Fault, ...]:
     return (
         f.StorageWriteFail(probability=swarm.rate("write_fail", RARE)),
         f.StorageReadFail(probability=swarm.rate("read_fail", RARE)),
-        f.StorageLatency(probability=swarm.rate("latency", RARE), latency_ms=swarm.pick("latency_ms", (20, 2_000, 40_000))),
+        f.StorageLatency(
+            probability=swarm.rate("latency", RARE), latency_ms=swarm.pick("latency_ms", (20, 2_000, 40_000))
+        ),
         f.DiskFull(on="*_write", probability=swarm.rate("disk_full", (0.0, 0.0, 0.002))),
         f.StoreConflict(on="commit", probability=swarm.rate("conflict", RARE)),
         f.CrashBeforeCommit(on="commit", probability=swarm.rate("crash_before", RARE)),
@@ -96,6 +98,20 @@ def rare_faults(swarm: Swarm) -> tuple[Fault, ...]:
         f.ToolTimeout(probability=swarm.rate("tool_timeout", RARE)),
         f.ToolCrash(probability=swarm.rate("tool_crash", RARE)),
     )
+
+
+def failing_store(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return a store whose writes fail from some operation on: once, or for so long that no retry helps."""
+    after, lasting = swarm.size("after", 0, 40), swarm.flag("lasting")
+    write = f.StorageWriteFail(
+        on=swarm.pick("on", ("message_write", "run_write", "head_write", "step_write", "*_write")),
+        probability=0.9,
+        after=after,
+        max_triggers=None if lasting else 1,
+        between=(0.0, 3_000.0),
+    )
+    lost = f.LostAcknowledgement(on="commit", probability=swarm.rate("lost_ack", RARE))
+    return (write, lost)
 
 
 def model_faults(swarm: Swarm) -> tuple[Fault, ...]:

@@ -1,6 +1,6 @@
 """Create, update, delete: read back by content, and what was deleted stays away.
 
-    crud    agents, blocks and tools under one client each, at once, through every fault
+crud    agents, blocks and tools under one client each, at once, through every fault
 """
 
 import asyncio
@@ -153,10 +153,10 @@ def _check_one(world: World, resource: Resource, key: str, value: str, found: st
     deletes = [op for op in operations if op.operation == DELETE and op.arguments["key"] == key]
     possible: set[str | None] = {value}
     for change in changes:
-        possible = {str(change.arguments["value"])} | (possible if change.outcome != "ok" else set())
+        possible = {str(change.arguments["value"]), *(possible if change.outcome != "ok" else ())}
     if deletes:
         world.check(deletes[0].outcome != "fail", f"crud: deleting a {resource.kind} that is there was refused")
-        possible = {None} | (possible if deletes[0].outcome != "ok" else set())
+        possible = {None, *(possible if deletes[0].outcome != "ok" else ())}
         world.sometimes.hit("deleted")
     world.check(found in possible, f"crud: a {resource.kind} reads back otherwise than it was told")
 

@@ -1,7 +1,7 @@
 """Many agents at once, and one block that four of them write.
 
-    many-agents     ten agents on two servers, each with its own sender
-    shared-block    four agents append to one block at once: every reported edit is there, once
+many-agents     ten agents on two servers, each with its own sender
+shared-block    four agents append to one block at once: every reported edit is there, once
 """
 
 import asyncio

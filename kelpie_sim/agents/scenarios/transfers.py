@@ -1,9 +1,9 @@
 """Agent files: in whole, out whole, or an error and nothing.
 
-    import-export             every sample in, out, in again, out again: equal but for ids; a turn in between reads its history
-    import-write-fail         `StorageWriteFail` on `message_write` at probability 1: an error, and nothing to be seen
-    import-interrupted        faults and crashes in mid-import: whole or nothing, and what was begun is swept
-    export-read-fail          `StorageReadFail` on `message_read` at probability 1: an error, never a shorter file
+import-export             every sample in, out, in again, out again: equal but for ids; then a turn reads it
+import-write-fail         `StorageWriteFail` on `message_write` at probability 1: an error, and nothing to be seen
+import-interrupted        faults and crashes in mid-import: whole or nothing, and what was begun is swept
+export-read-fail          `StorageReadFail` on `message_read` at probability 1: an error, never a shorter file
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import attrs
 
 from kelpie_core.errors import StoreError
 from kelpie_core.kelpie import Kelpie
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, TOOLS
 from kelpie_core.service.import_plan import ImportOptions
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import audit, history_of, records_of
@@ -25,7 +26,6 @@ from kelpie_sim.faults import Fault
 from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
-from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, TOOLS
 
 PLAIN = ImportOptions(append_copy_suffix=False)
 
@@ -104,9 +104,15 @@ async def _check_documents(cluster: Cluster, sample: Sample, agent_ids: list[str
 
 async def _check_nothing_to_see(cluster: Cluster) -> None:
     client, world = Client(cluster, "reader"), cluster.world
-    world.check(not await client.until_done(lambda kelpie: kelpie.agents.list()), "transfer: a failed import left an agent")
-    world.check(not await client.until_done(lambda kelpie: kelpie.blocks.list()), "transfer: a failed import left a block")
-    world.check(not await client.until_done(lambda kelpie: kelpie.tools.list()), "transfer: a failed import left a tool")
+    world.check(
+        not await client.until_done(lambda kelpie: kelpie.agents.list()), "transfer: a failed import left an agent"
+    )
+    world.check(
+        not await client.until_done(lambda kelpie: kelpie.blocks.list()), "transfer: a failed import left a block"
+    )
+    world.check(
+        not await client.until_done(lambda kelpie: kelpie.tools.list()), "transfer: a failed import left a tool"
+    )
 
 
 async def _is_empty(cluster: Cluster) -> bool:

@@ -1,14 +1,14 @@
 """One agent, one or two senders: turns whose store, host, model or tools fail.
 
-    turn                    a turn with parallel tools and memory edits, nothing wrong
-    turn-faults             the same, plain and streamed, under every fault
-    stream-persistence      a stream, its store failing
-    custom-tool-stream      a registered custom tool called in a stream, its runner failing
-    crash-recovery          power lost around commits, in mid-model and in mid-tool
-    two-senders             two senders to one agent: neither lost nor bled into each other
-    slow-model              a model slower than the lease, the store too slow to renew it: fencing
-    cancel                  cancelling at any moment
-    same-message-twice      a client that repeats its message with the same otid
+turn                    a turn with parallel tools and memory edits, nothing wrong
+turn-faults             the same, plain and streamed, under every fault
+stream-persistence      a stream, its store failing
+custom-tool-stream      a registered custom tool called in a stream, its runner failing
+crash-recovery          power lost around commits, in mid-model and in mid-tool
+two-senders             two senders to one agent: neither lost nor bled into each other
+slow-model              a model slower than the lease, the store too slow to renew it: fencing
+cancel                  cancelling at any moment
+same-message-twice      a client that repeats its message with the same otid
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from kelpie_sim.agents.audit import audit, history_of, records_of
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import ServerGone
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import RARE, call, cluster_of, rare_faults, scripts, set_up
+from kelpie_sim.agents.scenarios.common import call, cluster_of, failing_store, rare_faults, scripts, set_up
 from kelpie_sim.faults import Fault
 from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
@@ -170,34 +170,20 @@ async def _same_message_twice(world: World) -> None:
 
 
 def _crashes(swarm: Swarm) -> tuple[Fault, ...]:
-    once = {"max_triggers": 1}
     where = swarm.pick("where", ("before", "after", "model", "tool"))
     after = swarm.size("after", 0, 16)
     match where:
         case "before":
-            return (f.CrashBeforeCommit(on="commit", probability=0.5, after=after, **once),)
+            return (f.CrashBeforeCommit(on="commit", probability=0.5, after=after, max_triggers=1),)
         case "after":
-            return (f.CrashAfterCommit(on="commit", probability=0.5, after=after, **once),)
+            return (f.CrashAfterCommit(on="commit", probability=0.5, after=after, max_triggers=1),)
         case "model":
-            return (f.LlmCrash(probability=0.3, **once),)
-    return (f.ToolCrash(probability=0.5, **once),)
-
-
-def _failing_store(swarm: Swarm) -> tuple[Fault, ...]:
-    after, lasting = swarm.size("after", 0, 40), swarm.flag("lasting")
-    write = f.StorageWriteFail(
-        on=swarm.pick("on", ("message_write", "run_write", "head_write", "step_write", "*_write")),
-        probability=0.9,
-        after=after,
-        max_triggers=None if lasting else 1,
-        between=(0.0, 3_000.0),
-    )
-    lost = f.LostAcknowledgement(on="commit", probability=swarm.rate("lost_ack", RARE))
-    return (write, lost)
+            return (f.LlmCrash(probability=0.3, max_triggers=1),)
+    return (f.ToolCrash(probability=0.5, max_triggers=1),)
 
 
 def _slow(swarm: Swarm) -> tuple[Fault, ...]:
-    """Return a model that outlasts the lease of a host which cannot renew it: another takes the turn up, and both wait."""
+    """Return a model that outlasts the lease of a host which cannot renew it: another takes over, and both wait."""
     host, until = ("server-1",), swarm.size("until", 31, 100)
     slow_ms = swarm.pick("slow_ms", (45_000, until * 1_000, until * 1_000 + 1_000, until * 1_000 + 3_000))
     return (
@@ -224,7 +210,7 @@ SCENARIOS = (
         _PLAIN,
         name="stream-persistence",
         run=_stream_once,
-        faults=_failing_store,
+        faults=failing_store,
         seeds=200,
         sometimes=("stream failed", "stream ended well", "stream broke with an error"),
     ),
@@ -240,7 +226,9 @@ SCENARIOS = (
     attrs.evolve(
         _PLAIN, name="two-senders", run=_two_senders, faults=_some, seeds=150, sometimes=("busy", "never busy")
     ),
-    attrs.evolve(_PLAIN, name="slow-model", run=_two_senders, faults=_slow, seeds=150, sometimes=("busy", "never busy")),
+    attrs.evolve(
+        _PLAIN, name="slow-model", run=_two_senders, faults=_slow, seeds=150, sometimes=("busy", "never busy")
+    ),
     attrs.evolve(
         _PLAIN,
         name="cancel",

@@ -122,7 +122,7 @@ async def test_resumed_call() -> None:
 
 @virtual
 async def test_edit_changes_the_block_in_the_transaction() -> None:
-    """An edit reads the block as it is then and stores it with the time; refusals and blocks of others change nothing."""
+    """An edit reads the block as it is then and stores it with the time; what is refused changes nothing."""
     home = house()
     agent = await home.agent(blocks=(BlockDraft(label="human", value="Bo"),))
     (block,) = await home.main.agents.blocks(agent.id)

@@ -1,6 +1,7 @@
 """Driving a turn: tools, limits, failures, deaths, and other processes, at every commit."""
 
 import asyncio
+import datetime as dt
 
 import pytest
 
@@ -9,11 +10,11 @@ from kelpie_core.limits import LEASE_SECONDS, MODEL_RETRIES_MAX, TOOL_SECONDS_DE
 from kelpie_core.model.agent import TurnLimits
 from kelpie_core.model.run import Run, RunError, RunStatus
 from kelpie_core.model.turn import StopReason, Usage
-from kelpie_core.records import BLOCKS, HEADS
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, Table
 from kelpie_core.service.drafts import BlockDraft, ToolDraft, TurnOptions
 from kelpie_core.service.messages import TurnResult
 from tests.house import Deed, House, call, calm_outcome, everything, gist, house, outcomes, said
-from tests.twins import Act, Harm, Reply, model_error, run, virtual
+from tests.twins import NOON, Act, Harm, Reply, ScriptedModel, VirtualClock, model_error, run, virtual
 
 INTERRUPTED = "error:interrupted: the server stopped while this tool was running; whether it took effect is unknown"
 ROLL, LOOK = ToolDraft(name="roll"), ToolDraft(name="look", idempotent=True)
@@ -183,6 +184,23 @@ async def test_deadline_breaks_off_the_model() -> None:
         result.messages,
         asyncio.get_running_loop().time(),
     )
+
+
+class _SlowClock(VirtualClock):
+    """A clock of day that stands still while time passes."""
+
+    def now(self) -> dt.datetime:
+        """Return noon."""
+        return NOON
+
+
+@virtual
+async def test_deadline_needs_no_clock_of_day() -> None:
+    """A turn ends in time although the clock of day was set back meanwhile."""
+    home = House(model=ScriptedModel((Reply(text="late", seconds=100),)), clock=_SlowClock())
+    agent = await home.agent(limits=TurnLimits(seconds_max=50))
+    result = await home.main.messages.send(agent.id, [said()])
+    assert (StopReason.MAX_SECONDS, 50) == (result.run.stop_reason, asyncio.get_running_loop().time())
 
 
 # The model.
@@ -414,7 +432,7 @@ async def test_process_that_lost_its_lease_writes_nothing(heals_at: float, hears
         await turn
     assert hears_at == round(asyncio.get_running_loop().time(), 2)
     assert ["system:", "user: hi"] == await history(home)
-    await home.clock.sleep(60)
+    await home.clock.sleep(100)
     assert ["system:", "user: hi", "assistant: late"] == await history(home)
     assert RunStatus.COMPLETED == (await the_run(home)).status
 
@@ -446,14 +464,16 @@ async def test_agent_is_deleted_between_steps() -> None:
     assert ["tools"] == list(await everything(home.memory))
 
 
+@pytest.mark.parametrize("table", [AGENTS, HEADS], ids=lambda table: table.name)
 @virtual
-async def test_agent_without_a_head_stops_the_turn() -> None:
-    """A head that is gone when the model is to be called counts as the agent gone."""
+async def test_agent_that_is_gone_stops_the_turn(table: Table[object]) -> None:
+    """An agent of which a record is gone when the model is to be called counts as gone, and no model is called."""
     home = house()
     agent = await home.agent()
     stream = home.main.messages.stream(agent.id, [said()])
     await anext(stream)
     async with home.memory.transaction() as tx:
-        await tx.delete(HEADS, (agent.id,))
+        await tx.delete(table, (agent.id,))
     with pytest.raises(NotFound, match=agent.id):
         await anext(stream)
+    assert [] == home.model.requests

@@ -7,7 +7,7 @@ import pytest
 from kelpie_core.model.content import text_of
 from kelpie_core.wire.agent_file_reader import read_agent_file
 from tests.agent_files import REAL, SAMPLES, bytes_of, document_of
-from tests.samples import write_samples
+from tools import write_samples
 
 
 @pytest.mark.parametrize("name", write_samples.SAMPLES)

@@ -69,6 +69,13 @@ def test_a_ping_is_a_sign_of_life():
     assert [("ping",)] == told(stream().ping(NOW))
 
 
+def test_no_ping_after_the_end():
+    """Behind its end a stream gives no sign of life."""
+    letta = stream()
+    letta.feed(TurnEnded(run=run()))
+    assert [] == letta.ping(NOW)
+
+
 def test_events_of_a_background_stream_are_counted():
     """In the background the first event is a ping however few are wanted, and every event has the next number."""
     letta = stream(background=True, pings=False)

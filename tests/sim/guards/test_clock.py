@@ -117,6 +117,16 @@ def test_clocks_are_real_again_afterwards():
     assert abs(datetime.datetime.now(UTC).timestamp() - time.time()) < 60
 
 
+def test_what_the_interpreter_remembers_is_no_way_around():
+    """Code that has often read the clock at one place reads the virtual one inside a run, and the real one after it."""
+
+    def year():
+        return [datetime.datetime.now(UTC) for _ in range(100)][-1]
+
+    real, virtual, after = year(), seen(year), year()
+    assert ((AWARE, True), True) == ((virtual, virtual < real), real <= after)
+
+
 @pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 def test_utcnow_is_real_again_afterwards():
     """The old naive reader is restored as well, with its warning."""

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from kelpie_sim.errors import Stalled
 from kelpie_sim.tasks import SimFuture
 from tests.sim.programs import World
 
@@ -28,10 +29,12 @@ def test_cancelled_sleep_leaves_no_timer():
         await asyncio.sleep(1)
         task.cancel()
         await asyncio.wait([task])
-        return task.cancelled()
+        await asyncio.Event().wait()
 
     world = World()
-    assert (True, 10**9) == (world.run(main()), world.loop.time_ns)
+    with pytest.raises(Stalled):
+        world.run(main())
+    assert 10**9 == world.loop.time_ns
 
 
 def test_sleep_that_ends_as_it_is_cancelled_stays_cancelled():
@@ -44,8 +47,9 @@ def test_sleep_that_ends_as_it_is_cancelled_stays_cancelled():
         await asyncio.wait([task])
         return task.done()
 
-    for seed in range(5):
-        assert World(seed).run(main()) is True
+    worlds = [World(seed) for seed in range(20)]
+    done = [world.run(main()) for world in worlds]
+    assert ([True] * 20, [()] * 20) == (done, [world.loop.lost_exceptions() for world in worlds])
 
 
 def test_futures_of_the_program_still_hash_by_number():

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import sys
 import time
 
 import pytest
@@ -109,6 +110,51 @@ def test_nobody_learns_of_a_death():
     host = world.host("server")
     with pytest.raises(Stalled, match="1:main waits"):
         world.run(main())
+
+
+def test_dead_code_is_not_woken():
+    """What was ready to run, or is woken later by the living, does not run after a crash."""
+
+    async def waiting(future):
+        await future
+        seen.append("woken")
+
+    async def starting():
+        seen.append("started")
+
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+        host.start(lambda: waiting(future))
+        await asyncio.sleep(1)
+        host.spawn(starting())
+        host.crash()
+        future.set_result(None)
+        await asyncio.sleep(1)
+
+    world, seen = World(), list[object]()
+    host = world.host("server")
+    world.run(main())
+    assert [] == seen
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_eager_task_belongs_to_its_host_from_the_start():
+    """A task that runs before it is scheduled, in an empty context, is the host's none the less."""
+
+    async def who():
+        seen.append(current_host())
+
+    async def program():
+        asyncio.get_running_loop().set_task_factory(vars(asyncio)["eager_task_factory"])
+        await asyncio.create_task(who(), context=contextvars.Context())
+
+    async def main():
+        await host.start(program)
+
+    world, seen = World(), list[object]()
+    host = world.host("server")
+    world.run(main())
+    assert [host] == seen
 
 
 def test_what_a_dying_step_schedules_never_happens():

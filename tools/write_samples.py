@@ -1,4 +1,4 @@
-"""Writes the agent files beside it, which the tests import, so that a bare clone has some: `python write_samples.py`.
+"""Writes the agent files that scenarios and tests import, so that a bare clone has some: `python tools/write_samples.py`.
 
 - keeper_legacy.af: the old generation, with holes in its window, an environment variable, text content, naive times.
 - gardeners.af: the new generation at its most various: two agents that share a block, parallel tool calls, reasoning,
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "kelpie_sim" / "agents" / "sample_files"
 START = dt.datetime(2025, 9, 1, 6, 0, tzinfo=dt.UTC)
 WEATHER = '''def read_barometer(place: str) -> str:
     """Read the barometer at a place."""
