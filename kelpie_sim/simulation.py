@@ -31,7 +31,9 @@ from kelpie_sim.world.host import Host
 
 PYTHON = platform.python_version()
 OPTIONS_STREAM = "options"
+# First often, then ever less: what takes an hour of virtual time need not be looked at each tenth of a second.
 SETTLE_POLL_SECONDS = 0.1
+SETTLE_POLL_SECONDS_MAX = 10.0
 
 
 class World:
@@ -95,10 +97,13 @@ class World:
     async def settle(self, done: Callable[[], bool | Awaitable[bool]], *, within_seconds: float, what: str) -> None:
         """Wait until `done` says so; raise NotSettled when that takes longer than the bound allows."""
         deadline_ns = self.now_ns + round(within_seconds * NS_PER_SECOND)
+        poll_seconds = SETTLE_POLL_SECONDS
         while not await _answer(done()):
-            if self.now_ns >= deadline_ns:
+            left_seconds = (deadline_ns - self.now_ns) / NS_PER_SECOND
+            if left_seconds <= 0:
                 raise NotSettled(f"{what}: not within {within_seconds} s after the faults had stopped")
-            await self.sleep(SETTLE_POLL_SECONDS)
+            await self.sleep(min(poll_seconds, left_seconds))
+            poll_seconds = min(2 * poll_seconds, SETTLE_POLL_SECONDS_MAX)
 
 
 async def _answer(value: bool | Awaitable[bool]) -> bool:

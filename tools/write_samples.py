@@ -1,4 +1,4 @@
-"""Writes the agent files that scenarios and tests import, so that a bare clone has some: `python tools/write_samples.py`.
+"""Writes the agent files that scenarios and tests import, so that a bare clone has some.
 
 - keeper_legacy.af: the old generation, with holes in its window, an environment variable, text content, naive times.
 - gardeners.af: the new generation at its most various: two agents that share a block, parallel tool calls, reasoning,

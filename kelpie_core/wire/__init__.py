@@ -8,4 +8,14 @@ agent_file_current.py   the new generation: lists of entities that refer to each
 agent_file_legacy.py    the old generation: one flat agent
 agent_file_reader.py    the bytes of a file of either generation to its value
 agent_file_writer.py    stored records to the pieces of a file of the new generation
+letta_fields.py         typed fields of loosely typed JSON: refused with their path, or sifted
+letta_block.py          a memory block in the shape of Letta's API
+letta_tool.py           a tool
+letta_agent.py          an agent; its model as handle, config and settings
+letta_message.py        a message: a variant per part
+letta_run.py            runs, steps, usage, stop reasons
+letta_stream.py         a turn's events as the events of a stream
+letta_bodies.py         what bodies of requests may hold
+letta_requests.py       bodies to drafts and changes
+letta_query.py          query strings and forms to pages, filters, import options
 """

@@ -27,9 +27,9 @@ DEFAULTS: dict[str, Json] = {
 }
 # Fields that say nothing when they are null, empty or false.
 SILENT = {
-    "agent": "system description model embedding llm_config embedding_config model_settings block_ids tool_ids tool_rules"
-    " tags metadata tool_exec_environment_variables secrets timezone message_buffer_autoclear in_context_message_ids"
-    " messages memory_blocks tools source_ids folder_ids files_agents group_ids identity_ids multi_agent_group",
+    "agent": "system description model embedding llm_config embedding_config model_settings block_ids tool_ids"
+    " tool_rules tags metadata tool_exec_environment_variables secrets timezone message_buffer_autoclear"
+    " in_context_message_ids messages memory_blocks tools source_ids folder_ids files_agents group_ids identity_ids multi_agent_group",
     "block": "description read_only tags metadata",
     "tool": "description source_type source_code json_schema args_json_schema tags idempotent metadata",
     "message": "content tool_calls tool_call_id tool_returns name otid sender_id run_id step_id group_id batch_item_id"
@@ -162,8 +162,9 @@ def _renamed(part: Json) -> Json:
 
 
 def _timed(part: Json) -> Json:
-    created_at = part.get("created_at", NOON_TEXT)
-    return {**part, "created_at": _utc(created_at), "updated_at": _utc(part.get("updated_at", created_at))}
+    created_at: str = part.get("created_at", NOON_TEXT)
+    updated_at: str = part.get("updated_at", created_at)
+    return {**part, "created_at": _utc(created_at), "updated_at": _utc(updated_at)}
 
 
 def _utc(text: str) -> str:

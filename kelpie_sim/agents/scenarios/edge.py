@@ -135,7 +135,8 @@ async def _until_ok(cluster: Cluster, method: str, path: str, body: bytes, conte
     for _ in range(TRIES):
         try:
             answer = await request(cluster.server, method, path, body, content_type=content_type)
-        except (ServerGone, Cut):
+        except (ServerGone, Cut) as error:
+            cluster.world.story(f"{path}: {type(error).__name__}")
             continue
         if answer.status == OK:
             return answer

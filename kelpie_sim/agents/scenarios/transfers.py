@@ -7,6 +7,7 @@ export-read-fail          `StorageReadFail` on `message_read` at probability 1: 
 """
 
 import asyncio
+from functools import partial
 
 import attrs
 
@@ -30,8 +31,8 @@ from kelpie_sim.simulation import World
 PLAIN = ImportOptions(append_copy_suffix=False)
 
 
-async def _import_export(world: World) -> None:
-    cluster, sample = cluster_of(world), _sample(world)
+async def _import_export(world: World, sample: Sample | None = None) -> None:
+    cluster, sample = cluster_of(world), _told(world, sample)
     client = Client(cluster, "client")
     agent_ids = await client.until_done(lambda kelpie: kelpie.transfer.import_file(sample.data, PLAIN))
     first = [await client.until_done(lambda kelpie, key=key: exported(kelpie, key)) for key in agent_ids]  # type: ignore[misc]
@@ -57,7 +58,7 @@ async def _take_a_turn(cluster: Cluster, agent_id: str) -> None:
 
 
 async def _import_write_fail(world: World) -> None:
-    cluster, sample = cluster_of(world), _sample(world)
+    cluster, sample = cluster_of(world), _told(world)
     failed = False
     try:
         await cluster.server.call(lambda kelpie: kelpie.transfer.import_file(sample.data, PLAIN))
@@ -69,8 +70,8 @@ async def _import_write_fail(world: World) -> None:
     await world.settle(lambda: _is_empty(cluster), within_seconds=5_000, what="nothing of a failed import is left")
 
 
-async def _import_interrupted(world: World) -> None:
-    cluster, sample = cluster_of(world), _sample(world)
+async def _import_interrupted(world: World, sample: Sample | None = None) -> None:
+    cluster, sample = cluster_of(world), _told(world, sample)
     try:
         agent_ids = await cluster.server.call(lambda kelpie: kelpie.transfer.import_file(sample.data, PLAIN))
     except (StoreError, ServerGone) as error:
@@ -121,7 +122,7 @@ async def _is_empty(cluster: Cluster) -> bool:
 
 
 async def _export_read_fail(world: World) -> None:
-    cluster, sample = cluster_of(world), _sample(world)
+    cluster, sample = cluster_of(world), _told(world)
     client = Client(cluster, "client")
     agent_ids = await client.until_done(lambda kelpie: kelpie.transfer.import_file(sample.data, PLAIN))
     await asyncio.sleep(BROKEN_FROM_SECONDS)
@@ -140,10 +141,21 @@ async def exported(kelpie: Kelpie, agent_id: str) -> bytes:
     return b"".join([piece async for piece in kelpie.transfer.export_file(agent_id)])
 
 
-def _sample(world: World) -> Sample:
-    sample = world.streams.stream("workload").pick(SAMPLES)
+def _told(world: World, sample: Sample | None = None) -> Sample:
+    """Return that sample, or one that the seed picks, and tell the story which."""
+    sample = sample or world.streams.stream("workload").pick(SAMPLES)
     world.story(f"the file is {sample.name}")
     return sample
+
+
+def import_export_of(sample: Sample, *, harmed: bool = False) -> Scenario:
+    """Return the scenario of this file in and out, with or without faults."""
+    return attrs.evolve(_HARMED if harmed else _PLAIN, run=partial(_import_export, sample=sample))
+
+
+def import_interrupted_of(sample: Sample) -> Scenario:
+    """Return the scenario of this file's import in the midst of faults."""
+    return attrs.evolve(_INTERRUPTED, run=partial(_import_interrupted, sample=sample))
 
 
 BROKEN_FROM_SECONDS = 100
@@ -180,17 +192,19 @@ def _interruptions(swarm: Swarm) -> tuple[Fault, ...]:
 
 
 _PLAIN = Scenario(name="import-export", run=_import_export, operations=OPERATIONS, seeds=60, doc="Files in and out.")
+_HARMED = attrs.evolve(_PLAIN, name="import-export-faults", faults=_brief_faults)
+_INTERRUPTED = attrs.evolve(
+    _PLAIN,
+    name="import-interrupted",
+    run=_import_interrupted,
+    faults=_interruptions,
+    seeds=150,
+    sometimes=("broken off", "went through"),
+)
 SCENARIOS = (
     _PLAIN,
-    attrs.evolve(_PLAIN, name="import-export-faults", faults=_brief_faults, seeds=60),
+    _HARMED,
     attrs.evolve(_PLAIN, name="import-write-fail", run=_import_write_fail, faults=_writes_fail, seeds=40),
-    attrs.evolve(
-        _PLAIN,
-        name="import-interrupted",
-        run=_import_interrupted,
-        faults=_interruptions,
-        seeds=150,
-        sometimes=("broken off", "went through"),
-    ),
+    _INTERRUPTED,
     attrs.evolve(_PLAIN, name="export-read-fail", run=_export_read_fail, faults=_reads_fail, seeds=40),
 )
