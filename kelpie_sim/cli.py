@@ -100,10 +100,10 @@ def simulate_command(options: argparse.Namespace) -> int:
     )
     with console.showing_progress() as progress:
         result = campaign.run_campaign(plan, progress)
-    console.show_table(result)
     for found in sorted(result.found, key=console.found_title):
-        print()
         report_found(found, plan.module)
+        print()
+    console.show_table(result)
     return result.exit_code
 
 

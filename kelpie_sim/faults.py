@@ -90,13 +90,14 @@ class FaultReport:
 class Verdict:
     """A fault that strikes here. Fire it when it changed something; waive it when it turned out that it cannot."""
 
-    __slots__ = ("_armed", "_operation", "_settled", "_trace", "fault")
+    __slots__ = ("_armed", "_operation", "_settled", "_tell", "_trace", "fault")
 
-    def __init__(self, armed: "_Armed", operation: str, trace: Trace) -> None:
+    def __init__(self, armed: "_Armed", operation: str, trace: Trace, tell: Callable[[str], None]) -> None:
         self.fault = armed.fault
         self._armed = armed
         self._operation = operation
         self._trace = trace
+        self._tell = tell
         self._settled = False
 
     def fire(self) -> None:
@@ -104,6 +105,7 @@ class Verdict:
         self._settle()
         self._armed.fired += 1
         self._trace.record("fault", self._armed.index, self.fault.kind, self._operation)
+        self._tell(f"fault: {self.fault.kind} at {self._operation}")
 
     def waive(self) -> None:
         """Give the trigger back: nothing was changed after all."""
@@ -155,6 +157,10 @@ class _Armed:
         )
 
 
+def _say_nothing(line: str) -> None:
+    pass
+
+
 class FaultBoard:
     """All faults of a run, and the one place that decides which of them strikes where."""
 
@@ -165,12 +171,17 @@ class FaultBoard:
         streams: Streams,
         now_ns: Callable[[], int],
         trace: Trace,
+        tell: Callable[[str], None] = _say_nothing,
     ) -> None:
-        """Arm the faults; raise UnknownOperation for one whose port or operation is not in `operations` (by port)."""
+        """Arm the faults; each that fires is told in a line.
+
+        Raise UnknownOperation for one whose port or operation is not among `operations` (by port).
+        """
         self.active = True
         self._operations = operations
         self._now_ns = now_ns
         self._trace = trace
+        self._tell = tell
         self._armed: list[_Armed] = []
         self._at: dict[tuple[str, str], list[_Armed]] = {}
         for index, fault in enumerate(faults):
@@ -207,7 +218,7 @@ class FaultBoard:
         if not struck:
             return None
         struck[0].claimed += 1
-        return Verdict(struck[0], operation, self._trace)
+        return Verdict(struck[0], operation, self._trace, self._tell)
 
     def _check_known(self, port: str, operation: str) -> None:
         if operation not in self._operations.get(port, ()):

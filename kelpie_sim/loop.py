@@ -110,9 +110,7 @@ class SimLoop(NoRealWorld):
         self.time_ns = time_ns
         self._time_s = time_ns / SECOND_NS
         self.trace.log.append(time_ns << LOG_SHIFT | LOG_TIME)
-        add = self._add
-        for timer in self._timers.take(time_ns):
-            add(timer)
+        self._timers.take(time_ns, self._add)
 
     def _advance(self) -> None:
         """Nothing is ready: move to the next timer. Raise Stalled if there is none."""

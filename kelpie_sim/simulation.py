@@ -44,9 +44,10 @@ class World:
         self.seed = seed
         self.streams = Streams(seed, tape)
         self.trace = Trace(keep_trace)
+        self.lines: list[str] = []
         self.swarm = Swarm(self.streams.stream(OPTIONS_STREAM))
         faults = scenario.faults(self.swarm)
-        self.faults = FaultBoard(faults, scenario.operations, self.streams, self._time_ns, self.trace)
+        self.faults = FaultBoard(faults, scenario.operations, self.streams, self._time_ns, self.trace, self._tell)
         # Made after all that may refuse: a loop has to be closed.
         self.loop = SimLoop(
             strategy_named(scenario.strategy, self.streams),
@@ -54,11 +55,10 @@ class World:
             step_limit=scenario.step_limit,
             time_limit_ns=round(scenario.time_limit_seconds * NS_PER_SECOND),
         )
-        self.history = History(self._time_ns, self.trace)
+        self.history = History(self._time_ns, self.trace, self._tell)
         self.invariants = Invariants(self.loop.after_step)
         self.sometimes = Sometimes(scenario.sometimes)
         self.hosts: dict[str, Host] = {}
-        self.lines: list[str] = []
 
     @property
     def now_ns(self) -> int:
@@ -85,6 +85,10 @@ class World:
     def story(self, text: str) -> None:
         """Tell a line of the run's story; a failure prints them, numbered."""
         self.trace.record("story", text)
+        self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """Add a line to the story of what is on the trace already."""
         self.lines.append(f"{self.now_ns / NS_PER_SECOND:.6f} s  {text}")
 
     def heal(self) -> None:

@@ -1,7 +1,7 @@
 """Timers, in the order in which they are due.
 
-Entries of the heap are keyed (when_ns, serial): timers of one instant stay in the order in which they were set. asyncio's
-own heap compares nothing but the time, and mixes them.
+Entries of the heap are keyed (when_ns, serial): timers of one instant stay in the order in which they were set.
+asyncio's own heap compares nothing but the time, and mixes them.
 """
 
 from __future__ import annotations
@@ -42,14 +42,13 @@ class Timers:
             heappop(heap)
         return heap[0][0] if heap else None
 
-    def take(self, time_ns: int) -> list[SimTimer]:
-        """Remove and return all that are due at the instant or before, in order; cancelled ones left out."""
-        heap, taken = self._heap, list[SimTimer]()
+    def take(self, time_ns: int, give: Callable[[SimTimer], None]) -> None:
+        """Remove and give away all that are due at the instant or before, in order; cancelled ones are dropped."""
+        heap = self._heap
         while heap and heap[0][0] <= time_ns:
             timer = heappop(heap)[2]
             if timer._callback is not None:
-                taken.append(timer)
-        return taken
+                give(timer)
 
     def keep(self, wanted: Callable[[SimTimer], bool]) -> None:
         """Drop all but those wanted."""

@@ -281,6 +281,7 @@ class Harm(Enum):
 
     FAIL = "the commit is refused, once"
     FAIL_ON = "every transaction is refused from then on, before it reads anything"
+    CORRUPT = "the commit is refused, once, and trying again is said to be of no use"
     LOSE = "the commit goes through, its acknowledgement is lost"
     DIE_BEFORE = "the process dies just before it"
     DIE_AFTER = "the process dies just after it"
@@ -317,6 +318,8 @@ class FlakyStore:
             due = self.commits == self.at
             if due and self.harm is Harm.FAIL:
                 raise StoreError("the disk is full")
+            if due and self.harm is Harm.CORRUPT:
+                raise StoreError("a page is corrupt", retriable=False)
             if due and self.harm is Harm.DIE_BEFORE:
                 await self._stop_for_ever()
         if due and self.harm is Harm.LOSE:

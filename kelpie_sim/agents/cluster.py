@@ -44,8 +44,16 @@ class Server:
     cluster: "Cluster"
     host: Host
     kelpie: Kelpie | None = None
-    app: ASGIApp | None = None
+    _app: ASGIApp | None = attrs.field(default=None, init=False)
     _is_up: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    @property
+    def app(self) -> ASGIApp:
+        """The app of the present life, made when it is first asked for: most scenarios never ask."""
+        assert self.kelpie is not None, "a server that answers is up"
+        if self._app is None:
+            self._app = create_app(self.kelpie, Config())
+        return self._app
 
     def boot(self) -> None:
         """Start the host."""
@@ -93,7 +101,7 @@ class Server:
     async def _main(self) -> None:
         cluster, host = self.cluster, self.host
         self.kelpie = Kelpie(cluster.ports_of(host), holder=holder_of(host))
-        self.app = create_app(self.kelpie, Config())
+        self._app = None
         self._is_up.set()
         while True:
             try:

@@ -29,7 +29,8 @@ DEFAULTS: dict[str, Json] = {
 SILENT = {
     "agent": "system description model embedding llm_config embedding_config model_settings block_ids tool_ids"
     " tool_rules tags metadata tool_exec_environment_variables secrets timezone message_buffer_autoclear"
-    " in_context_message_ids messages memory_blocks tools source_ids folder_ids files_agents group_ids identity_ids multi_agent_group",
+    " in_context_message_ids messages memory_blocks tools source_ids folder_ids files_agents group_ids identity_ids"
+    " multi_agent_group",
     "block": "description read_only tags metadata",
     "tool": "description source_type source_code json_schema args_json_schema tags idempotent metadata",
     "message": "content tool_calls tool_call_id tool_returns name otid sender_id run_id step_id group_id batch_item_id"

@@ -58,7 +58,6 @@ async def request(
     answer = Answer()
 
     async def work(kelpie: Kelpie) -> None:
-        assert server.app is not None, "a server that answers has an app"
         asked = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def receive() -> AsgiMessage:

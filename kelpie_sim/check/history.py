@@ -22,6 +22,7 @@ from kelpie_sim.trace import Trace
 
 OutcomeName = Literal["ok", "fail", "info"]
 
+STORY_CHARS_MAX = 160
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -62,14 +63,20 @@ class Op:
         self.outcome = outcome
         self.completed_ns = self._history.now_ns()
         self._history.trace.record("op " + outcome, self.index, text)
+        self._history.tell(f"{self.process}: {self.operation} {self.index} {outcome} {_brief(text)}")
+
+
+def _say_nothing(line: str) -> None:
+    pass
 
 
 class History:
     """All operations of a run, in the order in which they were invoked."""
 
-    def __init__(self, now_ns: Callable[[], int], trace: Trace) -> None:
+    def __init__(self, now_ns: Callable[[], int], trace: Trace, tell: Callable[[str], None] = _say_nothing) -> None:
         self.now_ns = now_ns
         self.trace = trace
+        self.tell = tell
         self._operations: list[Op] = []
 
     def invoke(self, process: str, operation: str, **arguments: object) -> Op:
@@ -84,7 +91,9 @@ class History:
             history=self,
         )
         self._operations.append(op)
-        self.trace.record("op invoke", index, process, operation, canonical(arguments))
+        text = canonical(arguments)
+        self.trace.record("op invoke", index, process, operation, text)
+        self.tell(f"{process}: {operation} {index} {_brief(text)}")
         return op
 
     @asynccontextmanager
@@ -115,6 +124,10 @@ class History:
     def of(self, operation: str, outcome: OutcomeName | None = None) -> tuple[Op, ...]:
         """Return the operations of one name, all or those of one outcome."""
         return tuple(op for op in self if op.operation == operation and outcome in (None, op.outcome))
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= STORY_CHARS_MAX else f"{text[:STORY_CHARS_MAX]}..."
 
 
 def described(error: BaseException | str) -> str:

@@ -334,7 +334,8 @@ async def healing(world: World) -> None:
 def test_after_healing_the_system_settles():
     """Faults stop, hosts come back, and the work gets done."""
     outcome = run(healing, faults=lambda swarm: (toy.CountRefused(),))
-    assert (outcome.finding, [line.split("  ")[1] for line in outcome.story]) == (None, ["CounterDown"])
+    told = [line.split("  ")[1] for line in outcome.story]
+    assert (outcome.finding, told) == (None, ["fault: CountRefused at count_read", "CounterDown"])
 
 
 async def never_settling(world: World) -> None:

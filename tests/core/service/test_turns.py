@@ -153,6 +153,7 @@ async def test_block_that_is_gone_is_left_out() -> None:
         ({"tool_calls_max": 3}, TurnOptions(), StopReason.MAX_TOOL_CALLS, 2, 3),
         ({"tokens_max": 45}, TurnOptions(), StopReason.MAX_TOKENS, 3, 6),
         ({"seconds_max": 25}, TurnOptions(), StopReason.MAX_SECONDS, 2, 3),
+        ({"seconds_max": 10}, TurnOptions(), StopReason.MAX_SECONDS, 1, 1),
     ],
 )
 @virtual
@@ -351,6 +352,24 @@ async def test_store_that_fails_a_while() -> None:
     assert [*BUSY[:3], f"tool: roll={words} look={words} memory_insert={words}"] == await history(home)
     ended = await the_run(home)
     assert (RunStatus.FAILED, StopReason.ERROR) == (ended.status, ended.stop_reason)
+
+
+@virtual
+async def test_heartbeat_finds_the_store_broken() -> None:
+    """A heartbeat that fails for good breaks the turn off as failed: nobody has cancelled it."""
+    home = house(Reply(text="late", seconds=60))
+    agent = await home.agent()
+    turn = asyncio.ensure_future(home.main.messages.send(agent.id, [said()]))
+    await home.clock.sleep(5)
+    home.store.arm(Harm.CORRUPT)
+    with pytest.raises(TurnFailed, match="the store failed: a page is corrupt"):
+        await turn
+    ended = await the_run(home)
+    assert (10, RunStatus.FAILED, StopReason.ERROR) == (
+        asyncio.get_running_loop().time(),
+        ended.status,
+        ended.stop_reason,
+    )
 
 
 # The process dies.
