@@ -198,17 +198,17 @@ class OptimisticTransaction:
     async def get(self, table: Table[R], key: Key) -> R | None:
         """Return the record with that key, or None."""
         self._check_open()
-        return cast(R | None, await self._current(cast(Table[object], table), encode_key(key)))
+        return cast("R | None", await self._current(cast("Table[object]", table), encode_key(key)))
 
     async def put(self, table: Table[R], record: R) -> None:
         """Write a record: an update if this transaction has read its key (or found it in a scan), else a creation."""
         self._check_open()
-        self._change(cast(Table[object], table), table.key_of(record), record)
+        self._change(cast("Table[object]", table), table.key_of(record), record)
 
     async def delete(self, table: Table[R], key: Key) -> None:
         """Delete the record with that key; nothing happens if there is none."""
         self._check_open()
-        erased, encoded = cast(Table[object], table), encode_key(key)
+        erased, encoded = cast("Table[object]", table), encode_key(key)
         if await self._current(erased, encoded) is not None:
             self._change(erased, encoded, None)
 
@@ -229,8 +229,8 @@ class OptimisticTransaction:
         self._check_open()
         if not 1 <= limit <= PAGE_ITEMS_MAX:
             raise ValueError(f"limit of a scan is {limit}, must be 1 to {PAGE_ITEMS_MAX}")
-        wanted = _range(cast(Table[object], table), index, equals, after, limit, descending)
-        return cast(Sequence[R], await self._scan(wanted))
+        wanted = _range(cast("Table[object]", table), index, equals, after, limit, descending)
+        return cast("Sequence[R]", await self._scan(wanted))
 
     async def _current(self, table: Table[object], key: bytes) -> object | None:
         """Return a record as this transaction sees it, from the backend if it has not seen it yet."""

@@ -105,7 +105,7 @@ class Table(Generic[R]):
 
 
 def _attributes(record: object, names: tuple[str, ...]) -> Key:
-    return cast(Key, tuple(getattr(record, name) for name in names))
+    return cast("Key", tuple(getattr(record, name) for name in names))
 
 
 _BY_ORGANIZATION = Index(name="by_organization", equals=("organization_id",), order=("created_at",))

@@ -32,13 +32,13 @@ def test_every_operation_is_failed_once():
     """An increment has a read and a write: two runs, each failing at its own place, and the end is no failure."""
     outcomes = sweep(failing_kth(toy.COUNT_ONCE, 1, toy.CountRefused()))
     assert [each.finding for each in outcomes] == [None, None]
-    assert [each.story[0].split("  ")[1] for each in outcomes] == ["refused: count_read", "refused: count_write"]
+    assert [each.story[-1].split("  ")[1] for each in outcomes] == ["refused: count_read", "refused: count_write"]
 
 
 def test_sweep_keeps_to_the_filter():
     """Only operations that the fault names are counted."""
     outcomes = sweep(failing_kth(toy.COUNT_ONCE, 1, toy.CountRefused(on="count_write")))
-    assert [each.story[0].split("  ")[1] for each in outcomes] == ["refused: count_write"]
+    assert [each.story[-1].split("  ")[1] for each in outcomes] == ["refused: count_write"]
 
 
 def test_failures_of_the_program_are_returned():

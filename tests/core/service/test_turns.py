@@ -187,6 +187,18 @@ async def test_deadline_breaks_off_the_model() -> None:
     )
 
 
+@virtual
+async def test_nothing_begins_after_the_deadline() -> None:
+    """If storing a return takes the turn past its deadline, the next tool is not even begun."""
+    home = house(Reply(calls=(call("roll"), call("roll", key="c2"))), roll=Act(seconds=9.999))
+    agent = await home.agent(ROLL, limits=TurnLimits(seconds_max=10))
+    home.store.arm(Harm.FAIL, 5)
+    result = await home.main.messages.send(agent.id, [said()])
+    words = "error:the turn ran out of time before this call returned"
+    assert f"tool: roll=success:done c2={words}" == gist(result.messages)[1]
+    assert (["roll"], StopReason.MAX_SECONDS) == (home.tools.started, result.run.stop_reason)
+
+
 class _SlowClock(VirtualClock):
     """A clock of day that stands still while time passes."""
 
