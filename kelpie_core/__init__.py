@@ -4,6 +4,7 @@ json_types.py   the name for JSON that is carried along
 limits.py       every bound
 errors.py       the error tree
 ids.py          ids from the bits of the entropy port
+texts.py        text of others made fit to be stored
 keys.py         order-preserving encoding of keys
 model/          the nouns: frozen values
 turn/           the agent turn as a machine

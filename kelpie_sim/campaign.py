@@ -211,7 +211,7 @@ def run_batch(batch: Batch) -> Row:
     started = time.perf_counter()
     for seed in batch.seeds:
         row += row_of(simulate(scenario, seed))
-        _freeze_once()
+        freeze_once()
         if batch.fail_fast and row.found:
             break
     return attrs.evolve(row, seconds=time.perf_counter() - started)
@@ -232,7 +232,7 @@ def row_of(outcome: Outcome) -> Row:
     )
 
 
-def _freeze_once() -> None:
+def freeze_once() -> None:
     """After the first run all modules are imported: take them out of the collector's way."""
     if not gc.get_freeze_count():
         gc.collect()

@@ -17,7 +17,7 @@ from kelpie_sim.outcome import FindingKind, Outcome
 from kelpie_sim.report import console
 from kelpie_sim.report.artifacts import FOLDER, write_artifacts
 from kelpie_sim.scenario import Scenario, UnknownScenario, load_scenarios, pick_scenarios
-from kelpie_sim.simulation import simulate
+from kelpie_sim.simulation import PYTHON, simulate
 
 USAGE_EXIT_CODE = 2
 DETERMINISM_SEEDS = 1_000
@@ -152,18 +152,18 @@ def determinism_command(options: argparse.Namespace) -> int:
     scenarios = load_scenarios(options.scenarios)
     default = (DETERMINISM_SCENARIO,) if DETERMINISM_SCENARIO in scenarios else ()
     seeds_count = options.seeds or DETERMINISM_SEEDS
-    seeds_all, divergences = 0, 0
+    seeds_all, diverged = 0, 0
     for scenario in pick_scenarios(scenarios, tuple(options.scenario) or default):
         seeds = campaign.seeds_of(options.base_seed, scenario.name, seeds_count)
         ladder = determinism.climb(
             scenario, options.scenarios, seeds, jobs=options.jobs, progress=_progress_of(scenario.name, seeds_count)
         )
         seeds_all += ladder.seeds
-        divergences += len(ladder.divergences)
+        diverged += ladder.diverged
         for divergence in ladder.divergences:
             print(console.divergence_report(divergence))
-    print(f"{seeds_all} seeds, {len(determinism.RUNGS)} rungs, {divergences} divergences")
-    return FindingKind.NONDETERMINISM.exit_code if divergences else 0
+    print(f"{PYTHON}: {seeds_all} seeds, {len(determinism.RUNGS)} rungs, {diverged} divergences")
+    return FindingKind.NONDETERMINISM.exit_code if diverged else 0
 
 
 def _progress_of(scenario: str, seeds: int) -> Callable[[int, int], None]:

@@ -1,32 +1,38 @@
-"""Determinism is itself under test: a ladder of rungs, each of which runs the same seeds and must get the same
-digests.
+"""Determinism is itself under test: the same seeds run in several ways that must make no difference, and their digests
+are compared.
 
-    again        once more in the same process, after all the other seeds
-    fresh        in a fresh process
-    hash N       in a fresh process under another hash seed, three of them
-    padded heap  in a fresh process whose heap is full of holes, so that addresses come in another order
+    fresh        in a fresh process, under hash seed 1: what the others are held against
+    again        once more in that process, after all the other seeds
+    hash 22      in a fresh process under another hash seed, the seeds in reverse order
+    hash 4444    in a fresh process under yet another one
+    padded heap  in a fresh process under a random hash seed, with a heap full of holes that each step moves about, so
+                 that addresses come in another order
 
-A fresh process runs a whole batch of seeds, since starting one costs more than running most seeds. Where a digest
-differs, both sides run the seed again and keep their traces, and the first record that differs is named.
+A fresh process runs a whole batch of seeds, since starting one costs more than running most seeds. Where digests
+differ, both processes do their batch once more and keep the traces of those seeds, and the first record that differs is
+named. The whole batch, because what makes a seed differ may be the seeds before it.
 """
 
 import json
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout
-from random import SystemRandom
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import redirect_stdout
 
 import attrs
 
+from kelpie_sim.campaign import freeze_once
 from kelpie_sim.errors import SimulationError
 from kelpie_sim.scenario import Scenario, load_scenarios, pick_scenarios
-from kelpie_sim.simulation import simulate
+from kelpie_sim.simulation import World, simulate
 from kelpie_sim.trace import first_difference
 
 BATCH_SEEDS_MAX = 250
+# A divergence with its records is worth more than a hundred without.
+EXPLAINED_MAX = 10
 PADDING_OBJECTS = 2_000
 PADDING_BYTES_MAX = 512
 
@@ -36,19 +42,17 @@ class Rung:
     """A way to run seeds that must make no difference."""
 
     name: str
-    environment: tuple[tuple[str, str], ...] = ()
+    hash_seed: str = "random"
+    passes: int = 1
+    """How often the process runs all its seeds; the last pass counts."""
+    backwards: bool = False
     padded: bool = False
 
 
-AGAIN = Rung("again")
-FRESH_RUNGS = (
-    Rung("fresh"),
-    Rung("hash 1", (("PYTHONHASHSEED", "1"),)),
-    Rung("hash 22", (("PYTHONHASHSEED", "22"),)),
-    Rung("hash 4444", (("PYTHONHASHSEED", "4444"),)),
-    Rung("padded heap", (), True),
-)
-RUNGS = (AGAIN, *FRESH_RUNGS)
+FRESH = Rung("fresh", "1")
+AGAIN = Rung("again", "1", passes=2)
+OTHERS = (Rung("hash 22", "22", backwards=True), Rung("hash 4444", "4444"), Rung("padded heap", padded=True))
+RUNGS = (FRESH, AGAIN, *OTHERS)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,8 +62,10 @@ class Work:
     module: str
     scenario: str
     seeds: tuple[int, ...]
+    passes: int = 1
     padded: bool = False
-    keep_trace: bool = False
+    kept: tuple[int, ...] = ()
+    """Seeds whose traces are wanted."""
 
     def to_json(self) -> str:
         """Return what `answer` takes."""
@@ -69,7 +75,16 @@ class Work:
     def from_json(cls, text: str) -> "Work":
         """Return the work that `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "seeds": tuple(fields["seeds"])})
+        return cls(**{**fields, "seeds": tuple(fields["seeds"]), "kept": tuple(fields["kept"])})
+
+
+@attrs.frozen(kw_only=True)
+class Pass:
+    """What one pass over the seeds came to, by seed."""
+
+    digests: Mapping[int, str]
+    lines: Mapping[int, Sequence[str]]
+    """The traces that were to be kept."""
 
 
 @attrs.frozen(kw_only=True)
@@ -80,16 +95,17 @@ class Divergence:
     seed: int
     rung: str
     index: int | None
-    """None: with traces kept, the two agreed."""
+    """None: done once more, with traces kept, the two agreed."""
     here: str = ""
     there: str = ""
 
 
 @attrs.frozen(kw_only=True)
 class Ladder:
-    """What climbing came to."""
+    """What climbing came to: how many seeds diverged on some rung, and the first few of them explained."""
 
     seeds: int
+    diverged: int
     divergences: tuple[Divergence, ...]
 
 
@@ -99,91 +115,121 @@ def climb(
     seeds: Sequence[int],
     *,
     jobs: int = 1,
-    progress: Callable[[int, int], None] = lambda seeds_done, divergences: None,
+    progress: Callable[[int, int], None] = lambda seeds_done, diverged: None,
 ) -> Ladder:
-    """Run the seeds on every rung and return where they part; fresh processes find the scenario in `module`."""
-    divergences: list[Divergence] = []
-    for start in range(0, len(seeds), BATCH_SEEDS_MAX):
-        work = Work(module=module, scenario=scenario.name, seeds=tuple(seeds[start : start + BATCH_SEEDS_MAX]))
-        divergences += _climb_batch(scenario, work, jobs)
-        progress(start + len(work.seeds), len(divergences))
-    return Ladder(seeds=len(seeds), divergences=tuple(divergences))
+    """Run the seeds on every rung and return where they part; fresh processes find the scenario in `module`.
 
-
-def _climb_batch(scenario: Scenario, work: Work, jobs: int) -> Iterator[Divergence]:
+    Raise SimulationError when a process fails.
+    """
+    starts = range(0, len(seeds), BATCH_SEEDS_MAX)
+    works = [_work(scenario, module, seeds[start : start + BATCH_SEEDS_MAX]) for start in starts]
+    done, diverged, divergences = 0, set[int](), list[Divergence]()
     with ThreadPoolExecutor(jobs) as pool:
-        fresh = [(rung, pool.submit(_in_fresh_process, rung, work)) for rung in FRESH_RUNGS]
-        # Simulations hold the process, so this thread runs all of its own before it looks at what the others found.
-        expected = digests_of(scenario, work.seeds)
-        found = [(AGAIN, digests_of(scenario, work.seeds)), *((rung, result.result()) for rung, result in fresh)]
-    for rung, digests in found:
-        for seed, here, there in zip(work.seeds, expected, digests, strict=True):
-            if here != there:
-                yield _explained(scenario, work, rung, seed)
+        # All at once, so that no process waits for the end of a batch.
+        climbs = [(work, [pool.submit(_in_fresh_process, rung, work) for rung in (AGAIN, *OTHERS)]) for work in works]
+        try:
+            for work, results in climbs:
+                found = _diverged(results)
+                diverged |= {seed for _, seeds_found in found for seed in seeds_found}
+                divergences += _explained(work, found, EXPLAINED_MAX - len(divergences))
+                done += len(work.seeds)
+                progress(done, len(diverged))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return Ladder(seeds=len(seeds), diverged=len(diverged), divergences=tuple(divergences))
 
 
-def digests_of(scenario: Scenario, seeds: Sequence[int]) -> list[str]:
-    """Return the digest of each seed's run in this process."""
-    return [simulate(scenario, seed).digest for seed in seeds]
+def _work(scenario: Scenario, module: str, seeds: Sequence[int]) -> Work:
+    return Work(module=module, scenario=scenario.name, seeds=tuple(seeds))
 
 
-def _explained(scenario: Scenario, work: Work, rung: Rung, seed: int) -> Divergence:
-    """Run a seed on both sides once more, with traces, and name the first record that differs."""
-    here = _kept_lines(scenario, seed)
-    kept = attrs.evolve(work, seeds=(seed,), keep_trace=True)
-    there = _kept_lines(scenario, seed) if rung is AGAIN else _in_fresh_process(rung, kept)
-    difference = first_difference(here, there)
-    index, line_here, line_there = difference or (None, "", "")
-    return Divergence(scenario=scenario.name, seed=seed, rung=rung.name, index=index, here=line_here, there=line_there)
+def _diverged(results: Sequence["Future[list[Pass]]"]) -> list[tuple[Rung, list[int]]]:
+    """Return the seeds that differ from the first pass of the first process, by rung."""
+    (expected, again), *others = [result.result() for result in results]
+    found: list[tuple[Rung, list[int]]] = []
+    for rung, one in ((AGAIN, again), *zip(OTHERS, (passes[-1] for passes in others), strict=True)):
+        seeds = [seed for seed, digest in expected.digests.items() if one.digests[seed] != digest]
+        if seeds:
+            found.append((rung, seeds))
+    return found
 
 
-def _kept_lines(scenario: Scenario, seed: int) -> list[str]:
-    return list(simulate(scenario, seed, keep_trace=True).trace)
+def _explained(work: Work, found: Sequence[tuple[Rung, list[int]]], count_max: int) -> Iterator[Divergence]:
+    """Do the work of the rungs that differ once more, with traces, and name the first record that differs."""
+    for rung, seeds in found:
+        kept = attrs.evolve(work, kept=tuple(seeds[:count_max]))
+        count_max -= len(kept.kept)
+        if not kept.kept:
+            return
+        here, there = _in_fresh_process(FRESH, kept)[0], _in_fresh_process(rung, kept)[-1]
+        for seed in kept.kept:
+            difference = first_difference(here.lines[seed], there.lines[seed])
+            index, line_here, line_there = difference or (None, "", "")
+            yield Divergence(
+                scenario=work.scenario, seed=seed, rung=rung.name, index=index, here=line_here, there=line_there
+            )
 
 
-def _in_fresh_process(rung: Rung, work: Work) -> list[str]:
-    """Have a new process do the work and return its answer; raise SimulationError if it cannot."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
-    environment = inherited | dict(rung.environment)
+def _in_fresh_process(rung: Rung, work: Work) -> list[Pass]:
+    """Have a new process do the work as the rung says and return its passes; raise SimulationError if it cannot."""
+    seeds = work.seeds[::-1] if rung.backwards else work.seeds
+    asked = attrs.evolve(work, seeds=seeds, passes=rung.passes, padded=rung.padded)
     # Modules may lie on a path that only this process knows, as in tests.
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    path = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
         [sys.executable, "-m", "kelpie_sim", "digests"],
-        input=attrs.evolve(work, padded=rung.padded).to_json(),
-        env=environment,
+        input=asked.to_json(),
+        env={**os.environ, "PYTHONHASHSEED": rung.hash_seed, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         raise SimulationError(f"the process of rung {rung.name!r} failed:\n{done.stderr}")
-    return [str(line) for line in json.loads(done.stdout)]
+    return [
+        Pass(
+            digests=dict(zip(seeds, answered["digests"], strict=True)),
+            lines={int(seed): lines for seed, lines in answered["lines"].items()},
+        )
+        for answered in json.loads(done.stdout)
+    ]
 
 
 def answer(work: Work) -> str:
-    """Do the work in this process and return the answer as JSON: digests, or the lines of the trace that is kept."""
+    """Do the work in this process and return the answer as JSON: per pass the digests, and the traces to be kept."""
     (scenario,) = pick_scenarios(load_scenarios(work.module), (work.scenario,))
-    lines: list[str] = []
     # What the program prints must not get into the answer.
     with redirect_stdout(sys.stderr):
-        for seed in work.seeds:
-            with padded_heap() if work.padded else _plain_heap():
-                lines += _kept_lines(scenario, seed) if work.keep_trace else digests_of(scenario, (seed,))
-    return json.dumps(lines)
+        return json.dumps([_pass(scenario, work) for _ in range(work.passes)])
 
 
-@contextmanager
-def padded_heap() -> Iterator[None]:
-    """Fill the heap with objects of random sizes and free a random half: what comes next lies in another order."""
-    # Real entropy, on purpose: no two runs shall have the same heap.
-    random = SystemRandom()
-    padding = [bytes(random.randrange(PADDING_BYTES_MAX)) for _ in range(PADDING_OBJECTS)]
-    random.shuffle(padding)
-    del padding[PADDING_OBJECTS // 2 :]
-    yield
-    padding.clear()
+def _pass(scenario: Scenario, work: Work) -> dict[str, object]:
+    digests, lines = list[str](), dict[int, Sequence[str]]()
+    for seed in work.seeds:
+        outcome = simulate(padded(scenario) if work.padded else scenario, seed, keep_trace=seed in work.kept)
+        digests.append(outcome.digest)
+        if seed in work.kept:
+            lines[seed] = outcome.trace
+        freeze_once()
+    return {"digests": digests, "lines": lines}
 
 
-@contextmanager
-def _plain_heap() -> Iterator[None]:
-    yield
+def padded(scenario: Scenario) -> Scenario:
+    """Return the same scenario in a heap full of holes, of which each step of the loop fills one and makes another.
+
+    What the run allocates then lies in another order, at each call of this function.
+    """
+    # Drawn outside of the run, so from real entropy, on purpose: no two runs shall have the same heap.
+    below = random.Random(random.SystemRandom().getrandbits(64)).randrange
+    heap = [bytes(below(PADDING_BYTES_MAX)) for _ in range(PADDING_OBJECTS)]
+
+    def shake() -> None:
+        heap[below(PADDING_OBJECTS)] = bytes(below(PADDING_BYTES_MAX))
+
+    async def run(world: World) -> None:
+        world.loop.after_step.append(shake)
+        await scenario.run(world)
+
+    for _ in range(PADDING_OBJECTS):
+        shake()
+    return attrs.evolve(scenario, run=run)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from kelpie_core.errors import AlreadyExists, NotFound, StoreError
+from kelpie_core.errors import AlreadyExists, NotFound, StoreError, Unsupported
 from kelpie_core.ids import make_id
 from kelpie_core.limits import WINDOW_MESSAGES_MAX
 from kelpie_core.model.actor import Actor
@@ -17,11 +17,11 @@ from kelpie_core.model.sweep import Sweep
 from kelpie_core.model.tool import Tool
 from kelpie_core.ports import Ports, Transaction
 from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, SWEEPS, TOOLS
-from kelpie_core.service.blocks import Blocks, put_new_block
+from kelpie_core.service.blocks import Blocks, put_changed_block, put_new_block
 from kelpie_core.service.commit import commit
 from kelpie_core.service.drafts import AgentChanges, AgentDraft, BlockChanges, Page, changed
 from kelpie_core.service.history import read_window
-from kelpie_core.service.inputs import check_agent, check_block
+from kelpie_core.service.inputs import check_agent
 from kelpie_core.service.owned import read_all_owned, read_head, read_owned
 from kelpie_core.service.paging import by_creation, read_page
 from kelpie_core.service.sweeps import run_sweep
@@ -101,6 +101,8 @@ class Agents:
 
     async def list(self, page: Page = Page(), *, name: str | None = None, tag: str | None = None) -> Sequence[Agent]:
         """Return a page of agents, oldest first unless descending; with `name` or `tag`, only those."""
+        if name is not None and tag is not None:
+            raise Unsupported("agents.list by name and tag at once")
         organization = self._actor.organization_id
         index, equals = "by_organization", (organization,)
         if name is not None:
@@ -162,7 +164,7 @@ class Agents:
         return await commit(self._ports, lambda tx: self._block_in(tx, agent_id, label))
 
     async def update_block(self, agent_id: str, label: str, changes: BlockChanges) -> Block:
-        """Change the agent's block of that label and return it; raise NotFound, InvalidInput, LimitExceeded."""
+        """Change the agent's block of that label and return it; raise as `Blocks.update`."""
         block_id: str | None = None
         now = self._ports.clock.now()
 
@@ -171,10 +173,7 @@ class Agents:
             if block_id is None:
                 block_id = (await self._block_in(tx, agent_id, label)).id
             old = await read_owned(tx, self._actor, BLOCKS, block_id)
-            block = attrs.evolve(changed(old, changes), updated_at=now)
-            check_block(block)
-            await tx.put(BLOCKS, block)
-            return block
+            return await put_changed_block(tx, old, attrs.evolve(changed(old, changes), updated_at=now))
 
         return await commit(self._ports, body)
 

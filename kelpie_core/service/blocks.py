@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from kelpie_core.errors import AlreadyExists
 from kelpie_core.ids import make_id
+from kelpie_core.keys import Key
+from kelpie_core.limits import PAGE_ITEMS_MAX
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent
 from kelpie_core.model.block import Block
@@ -59,15 +62,15 @@ class Blocks:
         return await commit(self._ports, body)
 
     async def update(self, block_id: str, changes: BlockChanges) -> Block:
-        """Change a block and return it; raise NotFound, InvalidInput, LimitExceeded."""
+        """Change a block and return it.
+
+        Raises NotFound, InvalidInput, LimitExceeded, AlreadyExists for a new label that one of its agents has already.
+        """
         now = self._ports.clock.now()
 
         async def body(tx: Transaction) -> Block:
-            block = changed(await read_owned(tx, self._actor, BLOCKS, block_id), changes)
-            block = attrs.evolve(block, updated_at=now)
-            check_block(block)
-            await tx.put(BLOCKS, block)
-            return block
+            old = await read_owned(tx, self._actor, BLOCKS, block_id)
+            return await put_changed_block(tx, old, attrs.evolve(changed(old, changes), updated_at=now))
 
         return await commit(self._ports, body)
 
@@ -105,3 +108,22 @@ async def put_new_block(tx: Transaction, block: Block) -> None:
     """Store a new block, once: the second attempt of the same creation finds it there."""
     if await tx.get(BLOCKS, (block.id,)) is None:
         await tx.put(BLOCKS, block)
+
+
+async def put_changed_block(tx: Transaction, old: Block, new: Block) -> Block:
+    """Store a changed block and return it; raise as `Blocks.update`. A label stays unique among an agent's blocks."""
+    check_block(new)
+    if new.label != old.label:
+        await _check_label_free(tx, new)
+    await tx.put(BLOCKS, new)
+    return new
+
+
+async def _check_label_free(tx: Transaction, block: Block) -> None:
+    after: Key | None = None
+    while agents := await tx.scan(AGENTS, "by_block", (block.id,), after=after, limit=PAGE_ITEMS_MAX):
+        for key in dict.fromkeys(key for agent in agents for key in agent.block_ids if key != block.id):
+            other = await tx.get(BLOCKS, (key,))
+            if other is not None and other.label == block.label:
+                raise AlreadyExists("block with label", block.label)
+        after = (agents[-1].created_at, agents[-1].id)

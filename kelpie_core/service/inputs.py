@@ -72,6 +72,9 @@ def check_agent(agent: Agent) -> None:
     check_distinct(agent.tool_ids, "$.tool_ids")
     check_tags(agent.tags)
     check_limit(agent.limits.steps_max, "$.limits.steps_max", limits.TURN_STEPS_MAX)
+    check_limit(agent.limits.tool_calls_max, "$.limits.tool_calls_max", limits.TURN_TOOL_CALLS_MAX, value_min=0)
+    check_limit(agent.limits.tokens_max, "$.limits.tokens_max", limits.TURN_TOKENS_MAX)
+    check_limit(agent.limits.seconds_max, "$.limits.seconds_max", limits.TURN_SECONDS_MAX)
 
 
 def check_tags(tags: tuple[str, ...]) -> None:
@@ -81,10 +84,10 @@ def check_tags(tags: tuple[str, ...]) -> None:
         check_text(tag, f"$.tags[{number}]", chars_max=limits.LABEL_CHARS_MAX, chars_min=1)
 
 
-def check_limit(value: int, path: str, value_max: int) -> None:
-    """Raise InvalidInput unless `1 <= value <= value_max`."""
-    if not 1 <= value <= value_max:
-        raise InvalidInput(f"must be between 1 and {value_max}, got {value}", path=path)
+def check_limit(value: int, path: str, value_max: int, *, value_min: int = 1) -> None:
+    """Raise InvalidInput unless `value_min <= value <= value_max`."""
+    if not value_min <= value <= value_max:
+        raise InvalidInput(f"must be between {value_min} and {value_max}, got {value}", path=path)
 
 
 def check_page(page: Page) -> None:

@@ -15,6 +15,7 @@ from kelpie_core.model.content import ContentPart, ReasoningPart, TextPart
 from kelpie_core.model.tool import ToolCall
 from kelpie_core.ports import ModelChunk, ModelFinished, ModelRequest, Ports, ReasoningDelta, TextDelta, ToolCallDelta
 from kelpie_core.service.commit import back_off
+from kelpie_core.texts import encodable
 from kelpie_core.turn.events import ModelReplied
 
 Piece = TextDelta | ReasoningDelta | ToolCallDelta
@@ -51,9 +52,9 @@ class _Collector:
     def content(self) -> tuple[ContentPart, ...]:
         parts: list[ContentPart] = []
         if self.reasoning:
-            parts.append(ReasoningPart(reasoning=self.reasoning))
+            parts.append(ReasoningPart(reasoning=encodable(self.reasoning)))
         if self.text:
-            parts.append(TextPart(text=self.text))
+            parts.append(TextPart(text=encodable(self.text)))
         return tuple(parts)
 
 
@@ -97,7 +98,8 @@ def _distinct(ports: Ports, calls: dict[int, ToolCall]) -> tuple[ToolCall, ...]:
     """Return the calls in order, each with an id of its own: returns are paired by it."""
     seen: set[str] = set()
     result: list[ToolCall] = []
-    for _, call in sorted(calls.items()):
+    for _, given in sorted(calls.items()):
+        call = ToolCall(id=encodable(given.id), name=encodable(given.name), arguments=encodable(given.arguments))
         if not call.id or call.id in seen:
             call = attrs.evolve(call, id=make_id("call", ports.entropy.bits(122)))
         seen.add(call.id)

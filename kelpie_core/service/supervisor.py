@@ -17,6 +17,7 @@ from kelpie_core.ports import Ports
 from kelpie_core.service.recovery import release
 from kelpie_core.service.turn_events import TurnEnded, TurnEvent
 from kelpie_core.service.turns import TurnDriver
+from kelpie_core.texts import encodable
 
 Heard = TurnEvent | BaseException
 
@@ -91,13 +92,20 @@ class Supervisor:
         except (LeaseLost, NotFound):
             raise
         except StoreError as error:
-            await driver.break_off(StopReason.ERROR, f"the store failed: {error}")
+            await self._break_off(driver, error, f"the store failed: {error}")
         except asyncio.CancelledError:
             await release(self._ports, driver.run, driver.lease)
             raise
         except Exception as error:
-            await driver.break_off(StopReason.ERROR, f"{type(error).__name__}: {error}")
+            await self._break_off(driver, error, f"{type(error).__name__}: {error}")
             raise
+
+    async def _break_off(self, driver: TurnDriver, error: Exception, words: str) -> None:
+        """Account the run as failed; raise the error itself if even that cannot be stored: recovery has it then."""
+        try:
+            await driver.break_off(StopReason.ERROR, encodable(words))
+        except (StoreError, NotFound) as second:
+            raise error from second
 
 
 async def _events_of(queue: "asyncio.Queue[Heard]") -> AsyncIterator[TurnEvent]:

@@ -4,18 +4,20 @@ A builtin memory tool is resolved inside the commit that stores its return (`edi
 What the model did wrong (no such tool, arguments that are not JSON) is an error return: the model reads it.
 """
 
+import asyncio
 import datetime as dt
 
 import attrs
 import msgspec
 
-from kelpie_core.errors import ToolError
+from kelpie_core.errors import CallerError, WorldError
 from kelpie_core.json_types import JsonObject
-from kelpie_core.limits import TOOL_SECONDS_DEFAULT
+from kelpie_core.limits import TOOL_GRACE_SECONDS, TOOL_SECONDS_DEFAULT
 from kelpie_core.model.agent import Agent
 from kelpie_core.model.tool import Tool, ToolCall, ToolReturn, ToolStatus, ToolType
 from kelpie_core.ports import Ports, Transaction
 from kelpie_core.records import BLOCKS
+from kelpie_core.texts import cut, encodable
 from kelpie_core.turn.machine import error_return
 from kelpie_core.turn.memory import MEMORY_TOOLS, EditRefused, edit
 
@@ -44,10 +46,13 @@ async def run_tool(ports: Ports, agent: Agent, tools: tuple[Tool, ...], call: To
     if arguments is None:
         return error_return(call, "the arguments are not a JSON object")
     try:
-        returned = await ports.tools.run(tool, call, arguments, agent.secrets, TOOL_SECONDS_DEFAULT)
-    except ToolError as error:
-        return error_return(call, f"the tool could not be run: {error}")
-    return attrs.evolve(returned, tool_call_id=call.id, text=_cut(returned.text, tool.return_char_limit))
+        async with asyncio.timeout(TOOL_SECONDS_DEFAULT + TOOL_GRACE_SECONDS):
+            returned = await ports.tools.run(tool, call, arguments, agent.secrets, TOOL_SECONDS_DEFAULT)
+    except TimeoutError:
+        return error_return(call, f"the tool did not return within {TOOL_SECONDS_DEFAULT} s")
+    except (CallerError, WorldError) as error:
+        return error_return(call, f"the tool could not be run: {encodable(str(error))}")
+    return _fit(returned, call, tool.return_char_limit)
 
 
 async def edit_in(tx: Transaction, agent: Agent, call: ToolCall, now: dt.datetime) -> ToolReturn:
@@ -74,7 +79,16 @@ def parsed_arguments(call: ToolCall) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
-def _cut(text: str | None, chars_max: int) -> str | None:
-    if text is None or len(text) <= chars_max:
-        return text
-    return f"{text[:chars_max]}... [cut: {len(text)} characters, {chars_max} are allowed]"
+def _fit(returned: ToolReturn, call: ToolCall, chars_max: int) -> ToolReturn:
+    """Return what a runner gave as the return of this call: no text too long, none that cannot be stored."""
+
+    def fit(text: str) -> str:
+        return cut(encodable(text), chars_max)
+
+    return attrs.evolve(
+        returned,
+        tool_call_id=call.id,
+        text=None if returned.text is None else fit(returned.text),
+        stdout=None if returned.stdout is None else tuple(map(fit, returned.stdout)),
+        stderr=None if returned.stderr is None else tuple(map(fit, returned.stderr)),
+    )

@@ -57,7 +57,7 @@ class TurnDriver:
     hear: Callable[[TurnEvent], None]
     tokens: bool = False
     _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
-    _lost: StoreError | NotFound | None = attrs.field(default=None, init=False)
+    _lost: Exception | None = attrs.field(default=None, init=False)
 
     async def drive(self) -> Run:
         """Drive the turn to its end and return its run; raise LeaseLost, NotFound, StoreError."""
@@ -190,7 +190,7 @@ class TurnDriver:
             await self.ports.clock.sleep(LEASE_SECONDS / LEASE_RENEWALS_PER_LEASE)
             try:
                 cancelled = await commit(self.ports, self._renew)
-            except (StoreError, NotFound) as error:
+            except Exception as error:
                 if isinstance(error, StoreError) and error.retriable:
                     continue
                 self._lost = error

@@ -34,7 +34,7 @@ def tail(window: tuple[Span, ...], count: int) -> tuple[Span, ...]:
 
 def visible(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Return what the model may see: no leading system message (it is rendered anew), no half tool exchange."""
-    if messages and messages[0].role is Role.SYSTEM:
+    if messages and messages[0].seq == 0 and messages[0].role is Role.SYSTEM:
         messages = messages[1:]
     whole = _without_halves(messages)
     while len(whole) < len(messages):  # what goes may have been the other half of what stayed

@@ -5,7 +5,7 @@ import asyncio
 import attrs
 import pytest
 
-from kelpie_core.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound, StoreError
+from kelpie_core.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound, StoreError, Unsupported
 from kelpie_core.limits import TOOLS_PER_AGENT_MAX
 from kelpie_core.model.agent import Agent, AgentHead, AgentType, Span, TurnLimits
 from kelpie_core.model.content import text_of
@@ -335,3 +335,10 @@ async def test_concurrent_changes_all_happen() -> None:
     tools = [await home.main.tools.create(ToolDraft(name=f"tool{number}")) for number in range(8)]
     await asyncio.gather(*(home.main.agents.attach_tool(agent.id, tool.id) for tool in tools))
     assert {tool.id for tool in tools} == set((await home.main.agents.get(agent.id)).tool_ids)
+
+
+@virtual
+async def test_name_and_tag_at_once_are_not_offered() -> None:
+    """A list by both would have to read what it does not return."""
+    with pytest.raises(Unsupported, match=r"agents\.list by name and tag at once is not implemented"):
+        await house().main.agents.list(name="Ada", tag="a")

@@ -3,10 +3,10 @@
 import attrs
 import pytest
 
-from kelpie_core.errors import InvalidInput, LimitExceeded, NotFound
+from kelpie_core.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound
 from kelpie_core.model.block import Block
 from kelpie_core.service.blocks import Blocks
-from kelpie_core.service.drafts import BlockChanges, BlockDraft
+from kelpie_core.service.drafts import AgentDraft, BlockChanges, BlockDraft
 from tests.house import OTHERS, everything, house
 from tests.twins import NOON, virtual
 
@@ -114,3 +114,18 @@ async def all_not_found(blocks: Blocks, key: str) -> None:
         with pytest.raises(NotFound) as caught:
             await waiting
         assert ("block", key) == (caught.value.kind, caught.value.key)
+
+
+@virtual
+async def test_label_stays_unique_in_an_agent() -> None:
+    """A block cannot take a label that another block of one of its agents has; another agent's labels do not matter."""
+    home = house()
+    agent = await home.agent(blocks=(BlockDraft(label="human"), BlockDraft(label="persona")))
+    await home.main.agents.create(AgentDraft(name="Bo", blocks=(BlockDraft(label="plans"),)))
+    human, persona = await home.main.agents.blocks(agent.id)
+    with pytest.raises(AlreadyExists, match="block with label 'persona' exists already"):
+        await home.main.blocks.update(human.id, BlockChanges(label="persona"))
+    with pytest.raises(AlreadyExists, match="block with label 'human' exists already"):
+        await home.main.agents.update_block(agent.id, "persona", BlockChanges(label="human"))
+    renamed = await home.main.blocks.update(human.id, BlockChanges(label="plans"))
+    assert (renamed, persona) == await home.main.agents.blocks(agent.id)

@@ -95,6 +95,24 @@ BAD_AGENTS = [
     ({"tags": ("",)}, InvalidInput, "$.tags[0]", "must not be empty"),
     ({"limits": TurnLimits(steps_max=0)}, InvalidInput, "$.limits.steps_max", "must be between 1 and 1000, got 0"),
     (
+        {"limits": TurnLimits(tool_calls_max=-1)},
+        InvalidInput,
+        "$.limits.tool_calls_max",
+        "must be between 0 and 100000, got -1",
+    ),
+    (
+        {"limits": TurnLimits(tokens_max=0)},
+        InvalidInput,
+        "$.limits.tokens_max",
+        "must be between 1 and 10000000000, got 0",
+    ),
+    (
+        {"limits": TurnLimits(seconds_max=604_801)},
+        InvalidInput,
+        "$.limits.seconds_max",
+        "must be between 1 and 604800, got 604801",
+    ),
+    (
         {"limits": TurnLimits(steps_max=1001)},
         InvalidInput,
         "$.limits.steps_max",

@@ -151,3 +151,17 @@ async def test_bug_in_the_model_is_not_retried() -> None:
     failing = ports((ValueError("bug"),))
     with pytest.raises(ValueError, match="bug"):
         await ask_model(failing, REQUEST, "s", None)
+
+
+@virtual
+async def test_half_characters_are_mended() -> None:
+    """What the model says can be stored, whatever it says."""
+    chunks: Attempt = (
+        ReasoningDelta(text="\ud800"),
+        TextDelta(text="a\udfff"),
+        ToolCallDelta(index=0, id="c\ud800", name="n\ud800", arguments="\ud800"),
+        END,
+    )
+    reply = await ask_model(ports(chunks), REQUEST, "s", None)
+    assert (ReasoningPart(reasoning="?"), TextPart(text="a?")) == reply.content
+    assert (ToolCall(id="c?", name="n?", arguments="?"),) == reply.tool_calls

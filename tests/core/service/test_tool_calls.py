@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from kelpie_core.errors import ToolError
+from kelpie_core.errors import NotFound, ToolError
 from kelpie_core.model.agent import Agent
 from kelpie_core.model.tool import Tool, ToolReturn, ToolStatus, ToolType
 from kelpie_core.records import BLOCKS
@@ -82,6 +82,10 @@ def test_memory_tool_is_builtin(name: str, tool_type: ToolType, expected: bool) 
         (Act(text="x" * 11), gave("x" * 10 + "... [cut: 11 characters, 10 are allowed]")),
         (Act(text="no", status=ToolStatus.ERROR), failed("no")),
         (Act(error=ToolError("no sandbox")), failed("the tool could not be run: no sandbox")),
+        (Act(error=NotFound("agent", "x")), failed("the tool could not be run: agent 'x' was not found")),
+        (Act(text="half \ud800"), gave("half ?")),
+        (Act(seconds=184), gave("done")),
+        (Act(seconds=186), failed("the tool did not return within 180 s")),
     ],
 )
 @virtual
@@ -97,6 +101,22 @@ async def test_return_without_text_stays_without() -> None:
     home = house(roll=Act(text=None))  # type: ignore[arg-type]
     expected = ToolReturn(tool_call_id="roll", status=ToolStatus.SUCCESS)
     assert expected == await run_tool(home.ports(), AGENT, (ROLL,), call("roll"), False)
+
+
+class Noisy:
+    """A runner whose tool prints much, and half a character."""
+
+    async def run(self, *_: object) -> ToolReturn:
+        return ToolReturn(tool_call_id=None, status=ToolStatus.SUCCESS, stdout=("\ud800",), stderr=("x" * 11,))
+
+
+@virtual
+async def test_output_is_made_fit() -> None:
+    """What a tool printed is cut and mended like its text, and paired with its call."""
+    ports = attrs.evolve(house().ports(), tools=Noisy())  # type: ignore[arg-type]
+    returned = await run_tool(ports, AGENT, (ROLL,), call("roll"), False)
+    stderr = ("x" * 10 + "... [cut: 11 characters, 10 are allowed]",)
+    assert attrs.evolve(gave(""), text=None, stdout=("?",), stderr=stderr) == returned
 
 
 @virtual

@@ -72,6 +72,7 @@ def test_leading_system_message_is_left_out() -> None:
     """The stored first system message is not sent, for it is rendered anew; a later one is."""
     assert [] == seen(SYSTEM)
     assert [1, 2] == seen(SYSTEM, USER, message(2, Role.SYSTEM))
+    assert [7, 8] == seen(message(7, Role.SYSTEM), message(8, Role.USER))
     assert [] == seen()
 
 
