@@ -83,6 +83,13 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="how long a message waits for an agent that is at work; 0 refuses it with 409",
     )
+    serve.add_argument(
+        "--import-bytes-max",
+        type=int,
+        default=defaults.import_bytes_max,
+        metavar="N",
+        help="how large an agent file may be",
+    )
     serve.set_defaults(command=_serve, parser=serve)
 
 
@@ -141,6 +148,7 @@ def _serve(options: argparse.Namespace) -> None:
             model_default=options.model_default or None,
             drain_seconds=options.drain_seconds,
             busy_wait_seconds=options.busy_wait_seconds,
+            import_bytes_max=options.import_bytes_max,
         )
     except ValueError as error:
         options.parser.error(str(error.args[0]))
@@ -165,12 +173,17 @@ def _import_remotely(options: argparse.Namespace, data: bytes) -> tuple[str, ...
 
 
 async def _import_here(options: argparse.Namespace, data: bytes) -> tuple[str, ...]:
+    import attrs
+
+    from kelpie_core.limits import AGENT_FILE_BYTES_MAX
     from kelpie_core.wire.letta_query import import_options
     from kelpie_server.serving import opened
 
     form = {name: [value] for name, value in _import_form(options).items()}
     async with opened(Config(data=options.data)) as kelpie:
-        return await kelpie.transfer.import_file(data, import_options(form))
+        # No limit on size: whoever can open the database has read the file into memory already.
+        wanted = attrs.evolve(import_options(form), bytes_max=AGENT_FILE_BYTES_MAX)
+        return await kelpie.transfer.import_file(data, wanted)
 
 
 def _import_form(options: argparse.Namespace) -> dict[str, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import attrs
 
-from kelpie_core.limits import AGENT_FILE_BYTES_MAX, BUSY_WAIT_SECONDS_MAX, LEASE_SECONDS
+from kelpie_core.limits import AGENT_FILE_BYTES_DEFAULT, AGENT_FILE_BYTES_MAX, BUSY_WAIT_SECONDS_MAX, LEASE_SECONDS
 
 VERSION = "0.1.0"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -28,7 +28,7 @@ class Config:
     takeover: bool = True
     body_bytes_max: int = attrs.field(default=64 * _MIB, validator=attrs.validators.ge(1))
     import_bytes_max: int = attrs.field(
-        default=AGENT_FILE_BYTES_MAX, validator=[attrs.validators.ge(1), attrs.validators.le(AGENT_FILE_BYTES_MAX)]
+        default=AGENT_FILE_BYTES_DEFAULT, validator=[attrs.validators.ge(1), attrs.validators.le(AGENT_FILE_BYTES_MAX)]
     )
     ping_seconds: float = attrs.field(default=20.0, validator=attrs.validators.gt(0))
     recover_seconds: float = attrs.field(default=float(LEASE_SECONDS), validator=attrs.validators.gt(0))

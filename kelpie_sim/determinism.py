@@ -115,6 +115,7 @@ def climb(
     seeds: Sequence[int],
     *,
     jobs: int = 1,
+    explained_max: int = EXPLAINED_MAX,
     progress: Callable[[int, int], None] = lambda seeds_done, diverged: None,
 ) -> Ladder:
     """Run the seeds on every rung and return where they part; fresh processes find the scenario in `module`.
@@ -130,8 +131,8 @@ def climb(
         try:
             for work, results in climbs:
                 found = _diverged(results)
-                diverged |= {seed for _, seeds_found in found for seed in seeds_found}
-                divergences += _explained(work, found, EXPLAINED_MAX - len(divergences))
+                diverged |= {seed for _, seed in found}
+                divergences += _explained(work, found[: explained_max - len(divergences)])
                 done += len(work.seeds)
                 progress(done, len(diverged))
         finally:
@@ -143,30 +144,27 @@ def _work(scenario: Scenario, module: str, seeds: Sequence[int]) -> Work:
     return Work(module=module, scenario=scenario.name, seeds=tuple(seeds))
 
 
-def _diverged(results: Sequence["Future[list[Pass]]"]) -> list[tuple[Rung, list[int]]]:
-    """Return the seeds that differ from the first pass of the first process, by rung."""
+def _diverged(results: Sequence["Future[list[Pass]]"]) -> list[tuple[Rung, int]]:
+    """Return rungs and seeds that differ from the first pass of the first process."""
     (expected, again), *others = [result.result() for result in results]
-    found: list[tuple[Rung, list[int]]] = []
-    for rung, one in ((AGAIN, again), *zip(OTHERS, (passes[-1] for passes in others), strict=True)):
-        seeds = [seed for seed, digest in expected.digests.items() if one.digests[seed] != digest]
-        if seeds:
-            found.append((rung, seeds))
-    return found
+    passes = ((AGAIN, again), *zip(OTHERS, (passes[-1] for passes in others), strict=True))
+    return [
+        (rung, seed) for rung, one in passes for seed, digest in expected.digests.items() if one.digests[seed] != digest
+    ]
 
 
-def _explained(work: Work, found: Sequence[tuple[Rung, list[int]]], count_max: int) -> Iterator[Divergence]:
-    """Do the work of the rungs that differ once more, with traces, and name the first record that differs."""
-    for rung, seeds in found:
-        kept = attrs.evolve(work, kept=tuple(seeds[:count_max]))
-        count_max -= len(kept.kept)
-        if not kept.kept:
-            return
-        here, there = _in_fresh_process(FRESH, kept)[0], _in_fresh_process(rung, kept)[-1]
-        for seed in kept.kept:
-            difference = first_difference(here.lines[seed], there.lines[seed])
-            index, line_here, line_there = difference or (None, "", "")
+def _explained(work: Work, found: Sequence[tuple[Rung, int]]) -> Iterator[Divergence]:
+    """Do the work once more on the rungs that differ, with traces, and name the first records that differ."""
+    if not found:
+        return
+    kept = attrs.evolve(work, kept=tuple({seed: None for _, seed in found}))
+    here = _in_fresh_process(FRESH, kept)[0].lines
+    for rung in dict.fromkeys(rung for rung, _ in found):
+        there = _in_fresh_process(rung, kept)[-1].lines
+        for seed in (seed for found_on, seed in found if found_on is rung):
+            index, *lines = first_difference(here[seed], there[seed]) or (None, "", "")
             yield Divergence(
-                scenario=work.scenario, seed=seed, rung=rung.name, index=index, here=line_here, there=line_there
+                scenario=work.scenario, seed=seed, rung=rung.name, index=index, here=lines[0], there=lines[1]
             )
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 
 from kelpie_core.json_types import JsonObject
-from kelpie_core.limits import AGENT_FILE_BYTES_MAX, HANDLE_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX
+from kelpie_core.limits import AGENT_FILE_BYTES_DEFAULT, HANDLE_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent, AgentHead
 from kelpie_core.model.block import Block
@@ -42,7 +42,7 @@ class ImportOptions:
     model: str | None = None
     embedding: str | None = None
     secrets: Mapping[str, str] | None = attrs.field(default=None, repr=False)
-    bytes_max: int = AGENT_FILE_BYTES_MAX
+    bytes_max: int = AGENT_FILE_BYTES_DEFAULT
 
 
 IMPORT_DEFAULTS = ImportOptions()

@@ -25,6 +25,7 @@ def test_the_version_is_the_distribution_s():
         {"drain_seconds": -1},
         {"busy_wait_seconds": 601},
         {"import_bytes_max": 0},
+        {"import_bytes_max": 4 * 1024**3 + 1},
         {"body_bytes_max": 0},
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from kelpie_core.limits import AGENT_FILE_BYTES_DEFAULT
 from kelpie_server.__main__ import main
 from kelpie_server.config import VERSION
 from tests.server.far_sides import unknown
@@ -158,3 +159,11 @@ def test_an_interrupt_is_an_exit_code(folder, capsys, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", interrupted)
     assert 3 == main(["import", "ada.af"])
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_file_above_the_default_size_goes_into_an_open_database(folder, capsys):
+    """A server bounds what its clients send; who owns the database may import any file that fits into memory."""
+    big = FILE | {"notes": "x" * AGENT_FILE_BYTES_DEFAULT}
+    (folder / "big.af").write_text(json.dumps(big))
+    assert 0 == main(["import", "big.af"])
+    assert 1 == len(capsys.readouterr().out.split())
