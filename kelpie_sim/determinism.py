@@ -33,8 +33,10 @@ from kelpie_sim.trace import first_difference
 BATCH_SEEDS_MAX = 250
 # A divergence with its records is worth more than a hundred without.
 EXPLAINED_MAX = 10
-PADDING_OBJECTS = 2_000
-PADDING_BYTES_MAX = 512
+PADDING_SLOTS_BITS = 13
+PADDING_SLOTS = 1 << PADDING_SLOTS_BITS
+# Past so many bytes an object comes from another allocator.
+PADDING_BYTES_BITS = 9
 
 
 @attrs.frozen
@@ -196,6 +198,7 @@ def _in_fresh_process(rung: Rung, work: Work) -> list[Pass]:
 def answer(work: Work) -> str:
     """Do the work in this process and return the answer as JSON: per pass the digests, and the traces to be kept."""
     (scenario,) = pick_scenarios(load_scenarios(work.module), (work.scenario,))
+    scenario = padded(scenario) if work.padded else scenario
     # What the program prints must not get into the answer.
     with redirect_stdout(sys.stderr):
         return json.dumps([_pass(scenario, work) for _ in range(work.passes)])
@@ -204,7 +207,7 @@ def answer(work: Work) -> str:
 def _pass(scenario: Scenario, work: Work) -> dict[str, object]:
     digests, lines = list[str](), dict[int, Sequence[str]]()
     for seed in work.seeds:
-        outcome = simulate(padded(scenario) if work.padded else scenario, seed, keep_trace=seed in work.kept)
+        outcome = simulate(scenario, seed, keep_trace=seed in work.kept)
         digests.append(outcome.digest)
         if seed in work.kept:
             lines[seed] = outcome.trace
@@ -213,21 +216,23 @@ def _pass(scenario: Scenario, work: Work) -> dict[str, object]:
 
 
 def padded(scenario: Scenario) -> Scenario:
-    """Return the same scenario in a heap full of holes, of which each step of the loop fills one and makes another.
+    """Return the same scenario in a heap full of holes, where each step of the loop makes a hole or fills one.
 
-    What the run allocates then lies in another order, at each call of this function.
+    So what a run allocates lies in another order each time.
     """
-    # Drawn outside of the run, so from real entropy, on purpose: no two runs shall have the same heap.
-    below = random.Random(random.SystemRandom().getrandbits(64)).randrange
-    heap = [bytes(below(PADDING_BYTES_MAX)) for _ in range(PADDING_OBJECTS)]
+    # Drawn outside of any run, so from real entropy, on purpose: no two processes shall have the same heap.
+    generator = random.Random(random.SystemRandom().getrandbits(64))
+    bits = generator.getrandbits
+    heap: list[bytes | None] = [bytes(bits(PADDING_BYTES_BITS)) for _ in range(PADDING_SLOTS)]
+    # Filled first, and half of it freed then: else each hole would be filled again by what is allocated next.
+    for slot in generator.sample(range(PADDING_SLOTS), PADDING_SLOTS // 2):
+        heap[slot] = None
 
     def shake() -> None:
-        heap[below(PADDING_OBJECTS)] = bytes(below(PADDING_BYTES_MAX))
+        heap[bits(PADDING_SLOTS_BITS)] = bytes(bits(PADDING_BYTES_BITS)) if bits(1) else None
 
     async def run(world: World) -> None:
         world.loop.after_step.append(shake)
         await scenario.run(world)
 
-    for _ in range(PADDING_OBJECTS):
-        shake()
     return attrs.evolve(scenario, run=run)

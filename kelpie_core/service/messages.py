@@ -70,11 +70,12 @@ class Messages:
         events of the first are given again. Raises as `send`, but a failed run is a `TurnEnded` here.
         """
         start = make_start(self._ports, self._actor, self._holder, agent_id, tuple(drafts), options)
-        started = await self._begin(start)
-        if started.lease is None or self._supervisor.is_live(started.run.id):
-            events = self._again(started.run)
-        else:
-            events = self._supervisor.start(started.run, started.lease, tokens=options.tokens)
+        with self._supervisor.claiming(start.run_id):
+            started = await self._begin(start)
+            if started.lease is None:
+                events = self._again(started.run)
+            else:
+                events = self._supervisor.start(started.run, started.lease, tokens=options.tokens)
         yield RunStarted(run=started.run)
         async for event in events:
             yield event
@@ -118,13 +119,14 @@ class Messages:
 
     async def take_up(self, run_id: str, *, takeover: bool = False) -> bool:
         """Go on with a run whose process died, in the background; return whether there was one to take up."""
-        if self._supervisor.is_live(run_id):
-            return False  # however late its lease is: a new one would only stop the turn that is at work
-        taken = await take_up(self._ports, self._holder, run_id, takeover=takeover)
-        if taken is None:
-            return False
-        self._supervisor.start(taken.run, taken.lease)
-        return True
+        with self._supervisor.claiming(run_id) as ours:
+            if not ours:
+                return False  # however late its lease is: a new one would only stop the turn that is at work
+            taken = await take_up(self._ports, self._holder, run_id, takeover=takeover)
+            if taken is None:
+                return False
+            self._supervisor.start(taken.run, taken.lease)
+            return True
 
     async def _begin(self, start: TurnStart) -> Started:
         deadline = self._ports.clock.monotonic_ns() + int(start.options.wait_seconds * 1e9)

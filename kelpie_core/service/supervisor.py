@@ -5,7 +5,8 @@ A turn runs in a task of its own, so that a listener that goes away stops nothin
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 import attrs
 
@@ -37,6 +38,7 @@ class Supervisor:
 
     _ports: Ports
     _live: dict[str, LiveTurn] = attrs.field(factory=dict, init=False)
+    _claimed: dict[str, None] = attrs.field(factory=dict, init=False)
 
     def start(self, run: Run, lease: Lease, *, tokens: bool = False) -> "AsyncIterator[TurnEvent]":
         """Drive the run in a task of its own and return its events. Nothing is lost if nobody listens."""
@@ -48,6 +50,22 @@ class Supervisor:
         task = asyncio.ensure_future(self._drive(driver, listeners))
         self._live[run.id] = LiveTurn(driver=driver, task=task, listeners=listeners)
         return heard
+
+    @contextlib.contextmanager
+    def claiming(self, run_id: str) -> Iterator[bool]:
+        """Claim a run for the block, in which it may be begun or taken up; say whether it was free.
+
+        Two tasks of one process that take up one run at one moment would ask for the very same lease, and each would
+        find it granted.
+        """
+        if run_id in self._live or run_id in self._claimed:
+            yield False
+            return
+        self._claimed[run_id] = None
+        try:
+            yield True
+        finally:
+            del self._claimed[run_id]
 
     def listen(self, run_id: str) -> "AsyncIterator[TurnEvent] | None":
         """Return the events of a live turn from now on; None if it does not live here."""

@@ -6,6 +6,8 @@ refused     what was refused is not there
 once        what nobody knows of is there at most once
 paired      no tool call is open
 effects     a tool that must not run twice did not
+interrupted a call is given up only where a server died or another took over
+calm        without a fault no turn fails and nobody is left in doubt
 edits       a memory edit that was reported is in the block, once; one that was not, is not
 """
 
@@ -23,6 +25,7 @@ from kelpie_core.model.turn import StopReason
 from kelpie_core.optimistic import Range
 from kelpie_core.records import BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
 from kelpie_core.service.drafts import Page
+from kelpie_core.service.tool_calls import INTERRUPTED
 from kelpie_sim.agents.client import SEND, Client
 from kelpie_sim.agents.cluster import Cluster
 from kelpie_sim.agents.language_model import last_words
@@ -44,8 +47,10 @@ async def audit(cluster: Cluster) -> None:
         messages = await client.until_done(lambda kelpie, key=agent.id: history_of(kelpie, key))  # type: ignore[misc]
         check_sends(cluster, agent.id, messages)
         check_edits(cluster, agent.id, messages)
+        check_interruptions(cluster, messages)
         world.check(not cluster.state.account(agent.id).open_calls, "paired: a tool call is open at the end")
     check_effects(cluster)
+    check_calm(cluster)
     await _check_nothing_left(cluster, {agent.id for agent in agents})
 
 
@@ -101,11 +106,11 @@ async def check_told(cluster: Cluster) -> None:
     """Check that a turn which was told as ended well, or as failed, is accounted so."""
     runs = {run.id: run for run in await records_of(cluster, RUNS)}  # type: ignore[arg-type, attr-defined]
     for op in cluster.world.history.of(SEND, "ok"):
+        if op.result["run"] is None:
+            continue  # a client over HTTP hears of the run by its messages, and there were none
         run = runs.get(op.result["run"])
-        told, stored = op.result["failed"], run is not None and run.status is RunStatus.FAILED  # type: ignore[attr-defined]
-        cluster.world.check(
-            run is None or told == stored, "kept: a run is accounted otherwise than its sender was told"
-        )
+        stored = run is not None and (run.status is RunStatus.FAILED) == op.result["failed"]  # type: ignore[attr-defined]
+        cluster.world.check(stored, "kept: a run is accounted otherwise than its sender was told")
 
 
 def check_edits(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:
@@ -127,6 +132,22 @@ def check_shared(cluster: Cluster, value: str) -> None:
         found = [line for line in lines if f'"{line}"' in arguments]
         cluster.world.check(len(found) == 1, "edits: a reported edit is not in the block once")
     cluster.world.check(len(lines) == len(reported), "edits: the block holds a line that nobody reported")
+
+
+def check_interruptions(cluster: Cluster, messages: list[Message]) -> None:
+    """Check that no call was given up as interrupted where no server ever died and none could take over."""
+    if len(cluster.servers) == 1 and cluster.server.host.incarnation == 1:
+        given_up = [r for message in messages for r in message.tool_returns if r.text == INTERRUPTED]
+        cluster.world.check(not given_up, "interrupted: a call was given up although nothing had stopped")
+
+
+def check_calm(cluster: Cluster) -> None:
+    """Check that in a run without any fault nobody was left in doubt and no turn failed."""
+    if any(report.fired for report in cluster.world.faults.report()):
+        return
+    for op in cluster.world.history.of(SEND):
+        sound = op.outcome == "fail" or (op.outcome == "ok" and not op.result["failed"])
+        cluster.world.check(sound, "calm: a turn failed although nothing went wrong")
 
 
 def check_effects(cluster: Cluster) -> None:

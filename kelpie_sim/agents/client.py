@@ -23,11 +23,14 @@ from kelpie_core.service.drafts import MessageDraft, TurnOptions
 from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded
 from kelpie_sim.agents.cluster import Cluster, Server, ServerGone
 from kelpie_sim.check.history import Op
+from kelpie_sim.faults import NS_PER_SECOND
 
 T = TypeVar("T")
 SEND = "send"
 PATIENCE_SECONDS = 3_600
+# First soon, then ever less: a fault that lasts for an hour need not be met ten thousand times.
 RETRY_SECONDS = 0.2
+RETRY_SECONDS_MAX = 30.0
 
 
 @attrs.define(eq=False)
@@ -96,12 +99,16 @@ class Client:
 
     async def until_done(self, work: Callable[[Kelpie], Awaitable[T]], *, server: Server | None = None) -> T:
         """Do `work` again and again until the server says that it is done: for what a scenario needs to go on."""
-        for _ in range(round(PATIENCE_SECONDS / RETRY_SECONDS)):
+        world, wait_seconds = self.cluster.world, RETRY_SECONDS
+        deadline_ns = world.now_ns + PATIENCE_SECONDS * NS_PER_SECOND
+        while True:
             try:
                 return await (server or self.cluster.server).call(work)
-            except (StoreError, ServerGone):
-                await asyncio.sleep(RETRY_SECONDS)
-        raise AssertionError("the server never managed to do it")
+            except (StoreError, ServerGone) as error:
+                if world.now_ns >= deadline_ns:
+                    raise AssertionError("the server never managed to do it") from error
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, RETRY_SECONDS_MAX)
 
 
 @attrs.define(eq=False)

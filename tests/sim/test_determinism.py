@@ -1,33 +1,40 @@
 """The determinism ladder."""
 
-from contextlib import contextmanager
+import json
 
 import attrs
 import pytest
 
 from kelpie_sim import determinism
-from kelpie_sim.determinism import RUNGS, Divergence, Rung, Work, answer, climb, digests_of, padded_heap
+from kelpie_sim.determinism import RUNGS, Work, answer, climb, padded
 from kelpie_sim.errors import SimulationError
 from kelpie_sim.simulation import simulate
 from tests.sim import toy
 
 
+def answered(work: Work) -> list[dict[str, object]]:
+    """Return what a process answers to work."""
+    passes: list[dict[str, object]] = json.loads(answer(work))
+    return passes
+
+
 def test_ladder_has_all_its_rungs():
-    """Same process, fresh process, three hash seeds, padded heap."""
-    assert [rung.name for rung in RUNGS] == ["again", "fresh", "hash 1", "hash 22", "hash 4444", "padded heap"]
+    """Fresh process, same process, other hash seeds, padded heap."""
+    assert [rung.name for rung in RUNGS] == ["fresh", "again", "hash 22", "hash 4444", "padded heap"]
+    assert {rung.hash_seed for rung in RUNGS} == {"1", "22", "4444", "random"}
 
 
 def test_programs_that_use_sets_of_tasks_do_not_diverge():
     """TaskGroup, wait, as_completed and faults give the same digests on every rung."""
     ladder = climb(toy.SETS, "tests.sim.toy", range(5), jobs=2)
-    assert (ladder.seeds, ladder.divergences) == (5, ())
+    assert (ladder.seeds, ladder.diverged, ladder.divergences) == (5, 0, ())
 
 
 def test_order_of_a_set_of_texts_is_caught_and_named():
     """A program that iterates a set of texts diverges under another hash seed, at the record that tells."""
     ladder = climb(toy.LEAKING, "tests.sim.toy_failing", (7,), jobs=2)
     by_hash = [each for each in ladder.divergences if each.rung.startswith("hash")]
-    assert by_hash
+    assert [each.rung for each in by_hash] == ["hash 22", "hash 4444"]
     for divergence in by_hash:
         assert (divergence.scenario, divergence.seed) == ("leaking", 7)
         assert "seen" in divergence.here
@@ -37,48 +44,77 @@ def test_order_of_a_set_of_texts_is_caught_and_named():
 
 def test_order_of_addresses_is_caught():
     """A program that iterates a set of objects diverges when the heap is another one."""
-    ladder = climb(toy.LEAKING_ADDRESSES, "tests.sim.toy_failing", range(5), jobs=2)
+    ladder = climb(toy.LEAKING_ADDRESSES, "tests.sim.toy_failing", range(5), jobs=2, explained_max=100)
     assert "padded heap" in {each.rung for each in ladder.divergences}
 
 
-def test_progress_and_batches():
-    """Progress is told per batch of seeds."""
+def test_only_the_first_divergences_are_explained():
+    """All that diverge are counted; records are looked up for the first few only."""
+    ladder = climb(toy.LEAKING, "tests.sim.toy_failing", (7, 8, 9), jobs=2, explained_max=2)
+    assert (ladder.diverged, [(each.rung, each.seed) for each in ladder.divergences]) == (
+        3,
+        [("hash 22", 7), ("hash 22", 8)],
+    )
+
+
+def test_progress_is_told_per_batch(monkeypatch):
+    """Progress is told per batch of seeds, with how many diverged so far."""
+    monkeypatch.setattr(determinism, "BATCH_SEEDS_MAX", 1)
     seen: list[tuple[int, int]] = []
-    climb(toy.QUIET, "tests.sim.toy_quiet", range(1), progress=lambda done, found: seen.append((done, found)))
-    assert seen == [(1, 0)]
+    climb(toy.QUIET, "tests.sim.toy_quiet", range(2), jobs=2, progress=lambda done, found: seen.append((done, found)))
+    assert seen == [(1, 0), (2, 0)]
 
 
 def test_failing_process_is_told():
     """A fresh process that cannot do the work is an error with its own words."""
-    with pytest.raises(SimulationError, match=r"the process of rung 'fresh' failed:(.|\n)*no_such_module"):
+    with pytest.raises(SimulationError, match=r"the process of rung 'again' failed:(.|\n)*no_such_module"):
         climb(toy.QUIET, "no_such_module", (1,))
 
 
 def test_work_travels_as_text():
     """Work is equal after its trip to another process."""
-    work = Work(module="m", scenario="s", seeds=(1, 2), padded=True, keep_trace=True)
+    work = Work(module="m", scenario="s", seeds=(1, 2), passes=2, padded=True, kept=(1,))
     assert Work.from_json(work.to_json()) == work
 
 
-def test_answer_has_the_digests():
-    """The process answers with a digest per seed."""
-    first, second = digests_of(toy.MAIL, (1, 2))
-    assert answer(Work(module="tests.sim.toy", scenario="mail", seeds=(1, 2))) == f'["{first}", "{second}"]'
+def test_answer_has_the_digests_of_each_pass():
+    """The process answers with a digest per seed and pass."""
+    digests = [simulate(toy.MAIL, seed).digest for seed in (1, 2)]
+    work = Work(module="tests.sim.toy", scenario="mail", seeds=(1, 2), passes=2)
+    assert answered(work) == [{"digests": digests, "lines": {}}] * 2
 
 
-def test_heap_is_padded_for_each_seed_when_asked(monkeypatch):
-    """Only padded work fills the heap, anew for each seed."""
-    padded: list[int] = []
+def test_answer_has_the_traces_that_were_asked_for():
+    """The lines of a seed's trace come along if it is to be kept."""
+    (one,) = answered(Work(module="tests.sim.toy", scenario="mail", seeds=(1, 2), kept=(2,)))
+    assert one["lines"] == {"2": list(simulate(toy.MAIL, 2, keep_trace=True).trace)}
 
-    @contextmanager
-    def counting():
-        padded.append(1)
-        yield
 
-    monkeypatch.setattr(determinism, "padded_heap", counting)
+def test_padding_changes_no_digest_but_the_heap():
+    """A padded scenario is the same run, while each of its steps moves the heap about."""
+    outcome = simulate(padded(toy.MAIL), 3)
+    assert outcome == simulate(toy.MAIL, 3)
+    hooks: list[object] = []
+
+    async def peek(world):
+        hooks.extend(world.loop.after_step)
+
+    simulate(padded(attrs.evolve(toy.MAIL, run=peek)), 3)
+    assert len(hooks) == 1
+
+
+def test_heap_is_padded_when_asked(monkeypatch):
+    """Only padded work fills the heap."""
+    filled: list[str] = []
+
+    def counting(scenario):
+        filled.append(scenario.name)
+        return scenario
+
+    monkeypatch.setattr(determinism, "padded", counting)
     work = Work(module="tests.sim.toy", scenario="mail", seeds=(1, 2))
     assert answer(work) == answer(attrs.evolve(work, padded=True))
-    assert padded == [1, 1]
+    assert filled == ["mail"]
 
 
 def test_prints_of_the_program_stay_out_of_the_answer(capsys):
@@ -86,20 +122,3 @@ def test_prints_of_the_program_stay_out_of_the_answer(capsys):
     answer(Work(module="tests.sim.toy_quiet", scenario="chatty", seeds=(1,)))
     out, err = capsys.readouterr()
     assert (out, err) == ("", "hello\n")
-
-
-def test_answer_has_the_trace_if_asked():
-    """With the trace kept the answer is its lines."""
-    work = Work(module="tests.sim.toy", scenario="count-once", seeds=(1,), keep_trace=True)
-    assert answer(work).count('", "') + 1 == len(simulate(toy.COUNT_ONCE, 1, keep_trace=True).trace)
-
-
-def test_padding_is_gone_afterwards():
-    """The holes are there while a seed runs only."""
-    with padded_heap() as padding:
-        assert padding is None
-
-
-def test_divergence_without_a_record():
-    """A divergence may vanish once traces are kept."""
-    assert Divergence(scenario="s", seed=1, rung=Rung("again").name, index=None).here == ""

@@ -5,6 +5,7 @@ turn-faults             the same, plain and streamed, under every fault
 stream-persistence      a stream, its store failing
 custom-tool-stream      a registered custom tool called in a stream, its runner failing
 crash-recovery          power lost around commits, in mid-model and in mid-tool
+lost-acknowledgement    commits that go through unheard, and nothing else
 two-senders             two senders to one agent: neither lost nor bled into each other
 slow-model              a model slower than the lease, the store too slow to renew it: fencing
 cancel                  cancelling at any moment
@@ -182,6 +183,11 @@ def _crashes(swarm: Swarm) -> tuple[Fault, ...]:
     return (f.ToolCrash(probability=0.5, max_triggers=1),)
 
 
+def _lost(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return nothing but commits that go through unheard: whatever was begun must end as if nothing had happened."""
+    return (f.LostAcknowledgement(on="commit", probability=swarm.pick("lost_ack", (0.1, 0.3, 0.5))),)
+
+
 def _slow(swarm: Swarm) -> tuple[Fault, ...]:
     """Return a model that outlasts the lease of a host which cannot renew it: another takes over, and both wait."""
     host, until = ("server-1",), swarm.size("until", 31, 100)
@@ -223,6 +229,7 @@ SCENARIOS = (
         sometimes=("tool succeeded", "tool failed"),
     ),
     attrs.evolve(_PLAIN, name="crash-recovery", run=_turns_under_faults, faults=_crashes, seeds=250),
+    attrs.evolve(_PLAIN, name="lost-acknowledgement", run=_turns_under_faults, faults=_lost, seeds=150),
     attrs.evolve(
         _PLAIN, name="two-senders", run=_two_senders, faults=_some, seeds=150, sometimes=("busy", "never busy")
     ),

@@ -113,7 +113,7 @@ class Noisy:
 @virtual
 async def test_output_is_made_fit() -> None:
     """What a tool printed is cut and mended like its text, and paired with its call."""
-    ports = attrs.evolve(house().ports(), tools=Noisy())  # type: ignore[arg-type]
+    ports = attrs.evolve(house().ports(), tools=Noisy())
     returned = await run_tool(ports, AGENT, (ROLL,), call("roll"), False)
     stderr = ("x" * 10 + "... [cut: 11 characters, 10 are allowed]",)
     assert attrs.evolve(gave(""), text=None, stdout=("?",), stderr=stderr) == returned

@@ -1,0 +1,283 @@
+"""The audit: each of its laws fails on a history that breaks it, and a sound one passes."""
+
+import attrs
+import pytest
+
+from kelpie_core.model.content import TextPart
+from kelpie_core.model.message import Role
+from kelpie_core.model.run import RunStatus
+from kelpie_core.model.tool import ToolCall, ToolStatus
+from kelpie_core.model.turn import StopReason
+from kelpie_core.records import MESSAGES, RUNS, STEPS, SWEEPS
+from kelpie_sim.agents.audit import (
+    audit,
+    check_edits,
+    check_effects,
+    check_sends,
+    check_shared,
+    check_told,
+    history_of,
+    records_of,
+)
+from kelpie_sim.agents.client import SEND, Client
+from kelpie_sim.agents.cluster import Cluster
+from kelpie_sim.agents.scenarios.common import set_up
+from kelpie_sim.outcome import FindingKind
+from tests.contracts.made import put, sweep
+from tests.sim.agents.worlds import (
+    AGENT,
+    RUN_ID,
+    finding_of,
+    message,
+    outcome_of,
+    result_of,
+    returned,
+    run_record,
+    said,
+)
+from tests.twins import NOON
+
+SCRIPT = "say all is well"
+ASKED = message(0, content=(TextPart(text=SCRIPT),), run_id=RUN_ID)
+ANSWERED = said(1, content=(TextPart(text="all is well "),))
+TURN = (ASKED, ANSWERED)
+OK = {"run": RUN_ID, "failed": False, "reason": StopReason.END_TURN, "messages": (1,)}
+MAX_STEPS = OK | {"reason": StopReason.MAX_STEPS}
+FAILED = {"run": RUN_ID, "failed": True, "reason": None, "messages": ()}
+
+
+def sent(outcome, stored, result):
+    """Return a program that checks one send, of which a client was told this, against a history."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        op = world.history.invoke("client", SEND, agent=AGENT, mark="m1", script=SCRIPT)
+        if outcome == "ok":
+            op.ok(**result)
+        elif outcome == "fail":
+            op.fail("refused")
+        else:
+            op.info("nobody knows")
+        check_sends(cluster, AGENT, list(stored))
+
+    return program
+
+
+BROKEN_SENDS = (
+    ("fail", TURN, {}, "refused: a message is stored although its sender was told no"),
+    ("info", (ASKED, attrs.evolve(ASKED, seq=1)), {}, "once: a message is stored twice"),
+    ("ok", (), OK, "kept: a message that was told as taken is not stored once"),
+    ("ok", (ASKED, attrs.evolve(ASKED, seq=1)), OK, "kept: a message that was told as taken is not stored once"),
+    ("ok", (), FAILED, "kept: a message that was told as taken is not stored once"),
+    ("ok", (ASKED,), OK, "kept: the messages of a turn do not read back as they were told"),
+    ("ok", (*TURN, said(2)), OK, "kept: the messages of a turn do not read back as they were told"),
+    ("ok", (ASKED, said(1)), OK, "kept: a turn that ended well gave half an answer"),
+)
+SOUND_SENDS = (
+    ("fail", (), {}),
+    ("info", (), {}),
+    ("info", TURN, {}),
+    ("ok", TURN, OK),
+    ("ok", (ASKED, said(1)), MAX_STEPS),
+    ("ok", (ASKED,), FAILED),
+)
+
+
+@pytest.mark.parametrize(("outcome", "messages", "result", "words"), BROKEN_SENDS)
+def test_send_that_was_told_otherwise_is_found(outcome, messages, result, words):
+    """What a client was told of a send and what is stored contradict each other: a finding that names the law."""
+    assert words == finding_of(sent(outcome, messages, result)).message
+
+
+@pytest.mark.parametrize(("outcome", "messages", "result"), SOUND_SENDS)
+def test_send_that_was_told_as_it_is_passes(outcome, messages, result):
+    """What agrees with what was told is no finding."""
+    assert outcome_of(sent(outcome, messages, result)).finding is None
+
+
+def test_send_to_another_agent_is_not_this_ones():
+    """An agent's history answers only for what was sent to it."""
+
+    async def program(world):
+        world.history.invoke("client", SEND, agent="agent-2", mark="m1", script=SCRIPT).ok(**OK)
+        check_sends(Cluster(world), AGENT, [])
+
+    assert outcome_of(program).finding is None
+
+
+def told(failed, *runs):
+    """Return a program that holds one told turn against these stored runs."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        world.history.invoke("client", SEND, agent=AGENT, script=SCRIPT).ok(run=RUN_ID, failed=failed)
+        await put(cluster.durable, RUNS, *runs)
+        await check_told(cluster)
+
+    return program
+
+
+@pytest.mark.parametrize(("failed", "status"), [(False, RunStatus.FAILED), (True, RunStatus.COMPLETED)])
+def test_run_that_is_accounted_otherwise_is_found(failed, status):
+    """A turn told as done whose run says failed, or the other way round, is a finding."""
+    finding = finding_of(told(failed, run_record(status)))
+    assert "kept: a run is accounted otherwise than its sender was told" == finding.message
+
+
+def test_run_that_was_told_and_is_lost_is_found():
+    """A turn that was told and whose run is not there is a finding."""
+    finding = finding_of(told(False, run_record(RunStatus.COMPLETED, key="run-other")))
+    assert "kept: a run is accounted otherwise than its sender was told" == finding.message
+
+
+@pytest.mark.parametrize(("failed", "status"), [(True, RunStatus.FAILED), (False, RunStatus.CANCELLED)])
+def test_run_that_is_accounted_as_told_passes(failed, status):
+    """A run that says what its sender was told is no finding."""
+    assert outcome_of(told(failed, run_record(status))).finding is None
+
+
+def edit_call(key, line):
+    """Return a call that appends a line to the shared block."""
+    return ToolCall(id=key, name="core_memory_append", arguments=f'{{"label": "shared", "content": "{line}"}}')
+
+
+def edits(*, done, value):
+    """Return a program that holds a block's value against two reported edits, the second of them done or not."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        calls = attrs.evolve(said(0), tool_calls=(edit_call("a", "one"), edit_call("b", "two")))
+        first = returned(1, "a")
+        second = returned(2, "b", status=ToolStatus.SUCCESS if done else ToolStatus.ERROR)
+        check_edits(cluster, AGENT, [calls, first, second])
+        check_shared(cluster, value)
+        return [(line, was) for _, line, was in cluster.reported_edits]
+
+    return program
+
+
+BROKEN_EDITS = (
+    (True, "one", "edits: a reported edit is not in the block once"),
+    (True, "one\ntwo\ntwo", "edits: a reported edit is not in the block once"),
+    (False, "one\ntwo", "edits: the block holds a line that nobody reported"),
+    (False, "one\nthree", "edits: the block holds a line that nobody reported"),
+    (True, "one\ntwo\nthree", "edits: the block holds a line that nobody reported"),
+)
+
+
+@pytest.mark.parametrize(("done", "value", "words"), BROKEN_EDITS)
+def test_block_that_differs_from_the_reports_is_found(done, value, words):
+    """An edit that was reported and is missing or doubled, or is there and was not reported, is a finding."""
+    assert words == finding_of(edits(done=done, value=value)).message
+
+
+@pytest.mark.parametrize(("done", "value"), [(True, "one\ntwo"), (True, "two\none"), (False, "one")])
+def test_block_as_reported_passes(done, value):
+    """A block that holds what was reported, in any order, is no finding."""
+    reported = result_of(edits(done=done, value=value))
+    assert [True, done] == [was for _, was in reported]
+
+
+@pytest.mark.parametrize(
+    ("notes", "words"), [(["a", "b"], ""), (["a", "b", "a"], "effects: a tool that must not run twice did")]
+)
+def test_effect_that_happened_twice_is_found(notes, words):
+    """A note that stands twice in the ledger is a finding, notes that differ are none."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        cluster.ledger.notes.extend(notes)
+        check_effects(cluster)
+
+    finding = outcome_of(program).finding
+    assert words == (finding.message if finding else "")
+
+
+def audited(spoil):
+    """Return a program that lets an agent take a turn, spoils something behind everybody's back, and audits."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        (agent,) = await set_up(cluster, ("Ada",))
+        await Client(cluster, "client").send(agent.id, "m1", SCRIPT)
+        await spoil(cluster, agent.id)
+        await audit(cluster)
+
+    return program
+
+
+async def nothing(cluster, agent_id):
+    """Spoil nothing."""
+
+
+async def stray_message(cluster, agent_id):
+    """Store a message of an agent that is not there."""
+    await put(cluster.durable, MESSAGES, message(0, agent_id="agent-gone"))
+
+
+async def stray_run(cluster, agent_id):
+    """Store a run of an agent that is not there."""
+    await put(cluster.durable, RUNS, attrs.evolve(run_record(RunStatus.COMPLETED), agent_id="agent-gone"))
+
+
+async def open_call(cluster, agent_id):
+    """Leave a call open."""
+    cluster.state.account(agent_id).open_calls = ("call-1",)
+
+
+async def second_message(cluster, agent_id):
+    """Store the sender's message once more."""
+    seq = cluster.state.account(agent_id).seq_next
+    again = message(seq, Role.USER, agent_id=agent_id, content=(TextPart(text=SCRIPT),))
+    await put(cluster.durable, MESSAGES, again)
+
+
+async def twice(cluster, agent_id):
+    """Let a tool take effect twice."""
+    cluster.ledger.notes.extend(("a", "a"))
+
+
+async def sweep_in_a_year(cluster, agent_id):
+    """Leave something that is to vanish, in a year."""
+    await put(cluster.durable, SWEEPS, attrs.evolve(sweep("sweep-1", 0), due_at=NOON.replace(year=2027)))
+
+
+SPOILT = (
+    (stray_message, "settled: messages of an agent that is not there are left"),
+    (stray_run, "settled: runs of an agent that is not there are left"),
+    (open_call, "paired: a tool call is open at the end"),
+    (second_message, "kept: a message that was told as taken is not stored once"),
+    (twice, "effects: a tool that must not run twice did"),
+)
+
+
+def test_sound_run_is_audited():
+    """A turn that nobody spoils passes."""
+    assert outcome_of(audited(nothing)).finding is None
+
+
+@pytest.mark.parametrize(("spoil", "words"), SPOILT, ids=[spoil.__name__ for spoil, _ in SPOILT])
+def test_spoilt_store_is_found(spoil, words):
+    """What does not fit what clients were told, or is left over, is found at the end."""
+    assert words == finding_of(audited(spoil)).message
+
+
+def test_what_never_settles_is_a_finding():
+    """What is left to vanish longer than any deadline is a finding of liveness."""
+    finding = finding_of(audited(sweep_in_a_year))
+    assert (FindingKind.LIVENESS, True) == (finding.kind, finding.message.startswith("every run ends: not within"))
+
+
+def test_history_is_read_page_by_page():
+    """The history through the list, and the records straight from the store, are all there are."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        (agent,) = await set_up(cluster, ("Ada",))
+        for number in range(4):
+            await Client(cluster, "client").send(agent.id, f"m{number}", f"say {number}")
+        messages = await cluster.server.call(lambda kelpie: history_of(kelpie, agent.id))
+        stored = await records_of(cluster, MESSAGES)
+        return [listed.seq for listed in messages], messages == stored, len(await records_of(cluster, STEPS))
+
+    assert (list(range(9)), True, 4) == result_of(program)
