@@ -33,7 +33,7 @@ from kelpie_sim.trace import first_difference
 BATCH_SEEDS_MAX = 250
 # A divergence with its records is worth more than a hundred without.
 EXPLAINED_MAX = 10
-PADDING_SLOTS_BITS = 13
+PADDING_SLOTS_BITS = 12
 PADDING_SLOTS = 1 << PADDING_SLOTS_BITS
 # Past so many bytes an object comes from another allocator.
 PADDING_BYTES_BITS = 9
@@ -223,15 +223,20 @@ def padded(scenario: Scenario) -> Scenario:
     # Drawn outside of any run, so from real entropy, on purpose: no two processes shall have the same heap.
     generator = random.Random(random.SystemRandom().getrandbits(64))
     bits = generator.getrandbits
-    heap: list[bytes | None] = [bytes(bits(PADDING_BYTES_BITS)) for _ in range(PADDING_SLOTS)]
-    # Filled first, and half of it freed then: else each hole would be filled again by what is allocated next.
-    for slot in generator.sample(range(PADDING_SLOTS), PADDING_SLOTS // 2):
-        heap[slot] = None
+    heap: list[bytes | None] = []
+
+    def scramble() -> None:
+        # Blocks of a size are handed out in the order opposite to that in which they were freed: here, a random one.
+        heap[:] = [bytes(bits(PADDING_BYTES_BITS)) for _ in range(PADDING_SLOTS)]
+        generator.shuffle(heap)
+        for slot in range(PADDING_SLOTS // 2):
+            heap[slot] = None
 
     def shake() -> None:
         heap[bits(PADDING_SLOTS_BITS)] = bytes(bits(PADDING_BYTES_BITS)) if bits(1) else None
 
     async def run(world: World) -> None:
+        scramble()
         world.loop.after_step.append(shake)
         await scenario.run(world)
 

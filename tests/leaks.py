@@ -35,6 +35,7 @@ from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
 
 Leak = Callable[[], object]
+BY_HASH, BY_ADDRESS, BY_PASS = frozenset(("hash 22", "hash 4444")), frozenset(("padded heap",)), frozenset(("again",))
 NAMES = ("ada", "bob", "cleo", "dan", "eve", "fay", "gus", "hal")
 RUNS_BEFORE = itertools.count()
 bound_method = dt.datetime.now
@@ -45,9 +46,6 @@ class Thing:
 
     def __init__(self, number: int) -> None:
         self.number = number
-
-
-THINGS = [Thing(number) for number in range(20)]
 
 
 def default_argument(clock: Callable[[], float] = time.time) -> float:
@@ -65,6 +63,12 @@ def grown_cache() -> int:
     """Return how often this was called in this process."""
     first_call().append(1)
     return len(first_call())
+
+
+def weak_set() -> list[int]:
+    """Return the order of a weak set of objects."""
+    things = [Thing(number) for number in range(20)]
+    return [thing.number for thing in weakref.WeakSet(things)]
 
 
 def futures_by_hand() -> list[int]:
@@ -106,22 +110,22 @@ REFUSED: dict[str, tuple[Leak, str]] = {
     "database file": (lambda: sqlite3.connect(os.devnull).close(), "sqlite3.connect"),
     "blocking sleep": (lambda: time.sleep(0), "time.sleep"),
 }
-# With a rung that must see it, where one alone is meant for it.
-CAUGHT: dict[str, tuple[Leak, str | None]] = {
-    "set of texts": (lambda: list(set(NAMES)), "hash 22"),
-    "hash of a text": (lambda: hash(NAMES), "hash 4444"),
-    "environment": (lambda: os.environ["PYTHONHASHSEED"], "hash 22"),
-    "set of objects": (lambda: [thing.number for thing in set(THINGS)], None),
-    "weak set of objects": (lambda: [thing.number for thing in weakref.WeakSet(THINGS)], None),
-    "futures by hand": (futures_by_hand, "padded heap"),
-    "id": (lambda: id(object()), "padded heap"),
-    "address in a text": (held_by_exception, "padded heap"),
-    "datetime.now, method bound before": (lambda: bound_method(dt.UTC).isoformat(), "again"),
-    "time.time as a default argument": (default_argument, "again"),
-    "counter of the module": (lambda: next(RUNS_BEFORE), "again"),
-    "cache that grows": (grown_cache, "again"),
-    "names of temporary files": (lambda: next(tempfile._get_candidate_names()), "again"),  # type: ignore[attr-defined]
-    "SQLite's own random()": (lambda: next(apsw.Connection(":memory:").execute("SELECT random()"))[0], "again"),
+# With the rungs that must see it.
+CAUGHT: dict[str, tuple[Leak, frozenset[str]]] = {
+    "set of texts": (lambda: list(set(NAMES)), BY_HASH),
+    "hash of a text": (lambda: hash(NAMES), BY_HASH),
+    "environment": (lambda: os.environ["PYTHONHASHSEED"], BY_HASH),
+    "set of objects": (lambda: [thing.number for thing in {Thing(number) for number in range(20)}], BY_ADDRESS),
+    "weak set of objects": (weak_set, BY_ADDRESS),
+    "futures by hand": (futures_by_hand, BY_ADDRESS),
+    "id": (lambda: id(object()), BY_ADDRESS),
+    "address in a text": (held_by_exception, BY_ADDRESS),
+    "datetime.now, method bound before": (lambda: bound_method(dt.UTC).isoformat(), BY_PASS),
+    "time.time as a default argument": (default_argument, BY_PASS),
+    "counter of the module": (lambda: next(RUNS_BEFORE), BY_PASS),
+    "cache that grows": (grown_cache, BY_PASS),
+    "names of temporary files": (lambda: next(tempfile._get_candidate_names()), BY_PASS),  # type: ignore[attr-defined]
+    "SQLite's own random()": (lambda: next(apsw.Connection(":memory:").execute("SELECT random()"))[0], BY_PASS),
 }
 
 

@@ -17,6 +17,7 @@ import attrs
 
 from kelpie_core.errors import InvariantBroken, ModelError, StoreError
 from kelpie_core.json_types import JsonObject
+from kelpie_core.limits import STORE_RETRIES_MAX
 from kelpie_core.model.message import Role
 from kelpie_core.model.tool import Tool, ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import Usage
@@ -283,6 +284,7 @@ class Harm(Enum):
     FAIL_ON = "every transaction is refused from then on, before it reads anything"
     CORRUPT = "the commit is refused, once, and trying again is said to be of no use"
     LOSE = "the commit goes through, its acknowledgement is lost"
+    LOSE_ALL = "the same for as many attempts as anybody makes"
     DIE_BEFORE = "the process dies just before it"
     DIE_AFTER = "the process dies just after it"
 
@@ -322,7 +324,8 @@ class FlakyStore:
                 raise StoreError("a page is corrupt", retriable=False)
             if due and self.harm is Harm.DIE_BEFORE:
                 await self._stop_for_ever()
-        if due and self.harm is Harm.LOSE:
+        lost = 0 <= self.commits - self.at <= STORE_RETRIES_MAX
+        if (due and self.harm is Harm.LOSE) or (lost and self.harm is Harm.LOSE_ALL):
             raise StoreError("the connection broke", uncertain=True)
         if due and self.harm is Harm.DIE_AFTER:
             await self._stop_for_ever()

@@ -14,13 +14,13 @@ import attrs
 
 from kelpie_core.errors import ModelError, NotFound, StoreError
 from kelpie_core.ids import make_id
-from kelpie_core.limits import LEASE_RENEWALS_PER_LEASE, LEASE_SECONDS, WINDOW_MESSAGES_MAX
-from kelpie_core.model.agent import Agent, Lease
-from kelpie_core.model.run import Run
+from kelpie_core.limits import LEASE_RENEWALS_PER_LEASE, LEASE_SECONDS, PAGE_ITEMS_MAX, WINDOW_MESSAGES_MAX
+from kelpie_core.model.agent import Agent, AgentHead, Lease
+from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.tool import Tool
 from kelpie_core.model.turn import StopReason
 from kelpie_core.ports import ModelRequest, Ports, Transaction
-from kelpie_core.records import AGENTS, BLOCKS, HEADS, RUNS, TOOLS
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, RUNS, TOOLS
 from kelpie_core.service.commit import commit
 from kelpie_core.service.history import read_window
 from kelpie_core.service.lease import check_lease, renewed
@@ -57,6 +57,7 @@ class TurnDriver:
     hear: Callable[[TurnEvent], None]
     tokens: bool = False
     _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _seq_heard: int = attrs.field(default=-1, init=False)
     _lost: Exception | None = attrs.field(default=None, init=False)
 
     async def drive(self) -> Run:
@@ -74,7 +75,9 @@ class TurnDriver:
 
     async def break_off(self, reason: StopReason, error: str | None) -> Run:
         """End the turn where it stands, every open call answered; raise LeaseLost, NotFound, StoreError."""
-        await self._advance(_happened(Stopped(reason=reason, error=error)))
+        self._tell(await commit(self.ports, self._as_stored))  # a commit that seemed to fail may have gone through
+        if self.run.status is RunStatus.RUNNING:
+            await self._advance(_happened(Stopped(reason=reason, error=error)))
         self.hear(TurnEnded(run=self.run))
         return self.run
 
@@ -104,6 +107,7 @@ class TurnDriver:
     def _tell(self, applied: Applied) -> None:
         self.run = applied.run
         for message in applied.messages:
+            self._seq_heard = message.seq
             self.hear(MessageStored(message=message))
 
     async def _call_model(self) -> "_Happening":
@@ -199,13 +203,26 @@ class TurnDriver:
                 self._stopping.set()
 
     async def _renew(self, tx: Transaction) -> bool:
+        head, run = await self._head_and_run(tx)
+        check_lease(head, self.lease)
+        await tx.put(HEADS, renewed(head, self.lease, self.ports.clock.now()))
+        return run.cancel_requested
+
+    async def _as_stored(self, tx: Transaction) -> Applied:
+        """Return the run as it is stored, with the messages of it that nobody has heard of yet."""
+        head, run = await self._head_and_run(tx)
+        if run.status is RunStatus.RUNNING:
+            check_lease(head, self.lease)
+        unheard = await tx.scan(MESSAGES, "by_run", (run.id,), after=(self._seq_heard,), limit=PAGE_ITEMS_MAX)
+        given = tuple(message for message in unheard if message.step_id is not None)
+        return Applied(run=run, messages=given, effect=None)
+
+    async def _head_and_run(self, tx: Transaction) -> tuple[AgentHead, Run]:
         head = await tx.get(HEADS, (self.run.agent_id,))
         run = await tx.get(RUNS, (self.run.id,))
         if head is None or run is None:
             raise NotFound("agent", self.run.agent_id)
-        check_lease(head, self.lease)
-        await tx.put(HEADS, renewed(head, self.lease, self.ports.clock.now()))
-        return run.cancel_requested
+        return head, run
 
     def _make_id(self, prefix: str) -> str:
         return make_id(prefix, self.ports.entropy.bits(122))

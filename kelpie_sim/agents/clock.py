@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from hashlib import blake2b
 
 from kelpie_sim.loop import EPOCH
 from kelpie_sim.simulation import World
@@ -31,11 +32,18 @@ class SimClock:
 
 
 class SimEntropy:
-    """Random bits from a stream of the host's own, so that one host's draws move no other's."""
+    """Random bits for one life of a host, spun from a single key.
+
+    Only the key is a choice of the run: a replay whose tape ends early then still gives each thing an id of its own.
+    """
 
     def __init__(self, world: World, host: Host) -> None:
-        self._stream = world.streams.stream(f"entropy/{host.name}/{host.incarnation}")
+        life = f"{host.name}/{host.incarnation}"
+        self._key = f"{life}/{world.streams.stream(f'entropy/{life}').bits(64)}".encode()
+        self._drawn = 0
 
     def bits(self, count: int) -> int:
-        """Return `count` random bits."""
-        return self._stream.bits(count)
+        """Return `count` random bits, 512 at most."""
+        self._drawn += 1
+        digest = blake2b(self._drawn.to_bytes(8), key=self._key[:64]).digest()
+        return int.from_bytes(digest) >> 512 - count

@@ -13,6 +13,7 @@ from kelpie_core.model.turn import StopReason, Usage
 from kelpie_core.records import AGENTS, BLOCKS, HEADS, Table
 from kelpie_core.service.drafts import BlockDraft, ToolDraft, TurnOptions
 from kelpie_core.service.messages import TurnResult
+from kelpie_core.service.turn_events import MessageStored, TurnEnded
 from tests.house import Deed, House, call, calm_outcome, everything, gist, house, outcomes, said
 from tests.twins import NOON, Act, Harm, Reply, ScriptedModel, VirtualClock, model_error, run, virtual
 
@@ -329,6 +330,21 @@ def test_turn_happens_once(harm: Harm) -> None:
     expected = calm_outcome(busy_turn, busy_house)
     ends = list(outcomes(busy_turn, harm, busy_house))
     assert [expected] * 11 == ends
+
+
+@pytest.mark.parametrize("at", range(2, 12))
+@virtual
+async def test_all_that_was_stored_is_heard(at: int) -> None:
+    """However long a store does not acknowledge, its turn ends, and what is stored of it was told, once."""
+    home = busy_house()
+    agent = await home.agent(ROLL, LOOK, blocks=(BlockDraft(label="human"),), tool_names=("memory_insert",))
+    home.store.arm(Harm.LOSE_ALL, at)
+    events = [event async for event in home.main.messages.stream(agent.id, [said()])]
+    ended = await the_run(home)
+    stored = [one for one in await home.main.messages.list(agent.id) if one.step_id is not None]
+    assert stored == [event.message for event in events if isinstance(event, MessageStored)]
+    assert TurnEnded(run=ended) == events[-1]
+    assert (RunStatus.COMPLETED if at == 11 else RunStatus.FAILED) == ended.status
 
 
 @pytest.mark.parametrize("at", range(1, 12))

@@ -6,13 +6,17 @@ import pytest
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.message import Role
 from kelpie_core.model.run import RunStatus
-from kelpie_core.model.tool import ToolCall, ToolStatus
+from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import StopReason
-from kelpie_core.records import MESSAGES, RUNS, STEPS, SWEEPS
+from kelpie_core.records import BLOCKS, MESSAGES, RUNS, STEPS, SWEEPS
+from kelpie_core.service.tool_calls import INTERRUPTED
+from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import (
     audit,
+    check_calm,
     check_edits,
     check_effects,
+    check_interruptions,
     check_sends,
     check_shared,
     check_told,
@@ -27,6 +31,7 @@ from tests.contracts.made import put, sweep
 from tests.sim.agents.worlds import (
     AGENT,
     RUN_ID,
+    block,
     finding_of,
     message,
     outcome_of,
@@ -191,6 +196,79 @@ def test_effect_that_happened_twice_is_found(notes, words):
 
     finding = outcome_of(program).finding
     assert words == (finding.message if finding else "")
+
+
+GIVEN_UP = attrs.evolve(
+    returned(1, "a"), tool_returns=(ToolReturn(tool_call_id="a", status=ToolStatus.ERROR, text=INTERRUPTED),)
+)
+
+
+def given_up(*, crashed=False, doubted=False, servers=1, messages=(GIVEN_UP,)):
+    """Return a program that looks for calls that were given up, after what may have been a reason."""
+
+    async def program(world):
+        cluster = Cluster(world, servers=servers)
+        op = world.history.invoke("client", SEND, agent=AGENT, script=SCRIPT)
+        if doubted:
+            op.info("nobody knows")
+        else:
+            op.ok(**OK)
+        if crashed:
+            cluster.server.host.restart()
+        check_interruptions(cluster, list(messages))
+
+    return program
+
+
+def test_call_that_was_given_up_for_nothing_is_found():
+    """A call that is given up as interrupted although no driver was lost is a finding."""
+    assert "interrupted: a call was given up although nothing had stopped" == finding_of(given_up()).message
+
+
+@pytest.mark.parametrize(
+    "reason", [{"crashed": True}, {"doubted": True}, {"servers": 2}, {"messages": (returned(1, "a"),)}], ids=str
+)
+def test_call_that_was_given_up_for_a_reason_passes(reason):
+    """A crash, a doubt that was told, or another server that may have taken over, is a reason to give a call up."""
+    assert outcome_of(given_up(**reason)).finding is None
+
+
+def calm(outcome, *, failed=False, harmed=False):
+    """Return a program in which a client was told this, after a fault or without any."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        op = world.history.invoke("client", SEND, agent=AGENT, script=SCRIPT)
+        if outcome == "ok":
+            op.ok(**OK | {"failed": failed})
+        elif outcome == "fail":
+            op.fail("refused")
+        else:
+            op.info("nobody knows")
+        if harmed:
+            await put(cluster.ports_of(cluster.server.host).store, BLOCKS, block())
+        check_calm(cluster)
+
+    return program
+
+
+@pytest.mark.parametrize("told", [("ok", True), ("info", False)], ids=["failed", "in doubt"])
+def test_failure_in_a_calm_world_is_found(told):
+    """A turn that fails, or whose sender is left in doubt, where nothing went wrong is a finding."""
+    outcome, failed = told
+    assert "calm: a turn failed although nothing went wrong" == finding_of(calm(outcome, failed=failed)).message
+
+
+@pytest.mark.parametrize("told", ["ok", "fail"])
+def test_calm_world_may_refuse(told):
+    """A turn that ended well, or was refused, needs no fault."""
+    assert outcome_of(calm(told)).finding is None
+
+
+def test_failure_under_a_fault_is_no_finding():
+    """Where a fault fired, a turn may fail."""
+    fault = f.StorageLatency(on="commit", latency_ms=1)
+    assert outcome_of(calm("info", harmed=True), fault).finding is None
 
 
 def audited(spoil):
