@@ -90,12 +90,13 @@ def test_leak_is_refused_by_name(name):
 @pytest.fixture(scope="module")
 def divergences() -> tuple[Divergence, ...]:
     """Where the runs of each leak part that no guard can see."""
-    return climb(CAUGHT_LEAKS, "tests.leaks", range(len(CAUGHT)), jobs=2, explained_max=100).divergences
+    # Each leak thrice: an order of addresses may once be the same by chance.
+    return climb(CAUGHT_LEAKS, "tests.leaks", range(3 * len(CAUGHT)), jobs=2, explained_max=1_000).divergences
 
 
 @pytest.mark.parametrize("name", CAUGHT)
 def test_leak_is_caught_by_the_ladder(divergences, name):
     """The ladder says that the runs differ, on the rungs that are meant for it, and names the record."""
-    caught = [each for each in divergences if each.seed == list(CAUGHT).index(name)]
+    caught = [each for each in divergences if each.seed % len(CAUGHT) == list(CAUGHT).index(name)]
     assert CAUGHT[name][1] - {each.rung for each in caught} == frozenset()
-    assert {each.here.partition(": ")[2].startswith(f"leak {name!r} ") for each in caught} == {True}
+    assert {each.here.partition(": ")[2].startswith(f"leak {name!r} ") for each in caught if each.here} == {True}

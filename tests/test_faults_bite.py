@@ -397,7 +397,7 @@ async def looked_at(cluster: Cluster, told: object) -> Seen:
     await cluster.world.sleep(BACK_UP_SECONDS)
     assert cluster.server.host.incarnation == (2 if went_down else 1)
     await cluster.server.call(is_up)
-    blocks = tuple(stored.value for stored in await records_of(cluster, BLOCKS))  # type: ignore[arg-type, attr-defined]
+    blocks = tuple(stored.value for stored in await records_of(cluster, BLOCKS))
     return Seen(told, (*blocks, *cluster.ledger.notes), went_down)
 
 

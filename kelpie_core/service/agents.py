@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import attrs
 
 from kelpie_core.errors import AlreadyExists, NotFound, StoreError, Unsupported
 from kelpie_core.ids import make_id
+from kelpie_core.keys import Key
 from kelpie_core.limits import WINDOW_MESSAGES_MAX
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent, AgentHead
@@ -104,11 +106,11 @@ class Agents:
         if name is not None and tag is not None:
             raise Unsupported("agents.list by name and tag at once")
         organization = self._actor.organization_id
-        index, equals = "by_organization", (organization,)
+        index, equals = "by_organization", cast(Key, (organization,))
         if name is not None:
-            index, equals = "by_name", (organization, name)  # type: ignore[assignment]
+            index, equals = "by_name", (organization, name)
         elif tag is not None:
-            index, equals = "by_tag", (organization, tag)  # type: ignore[assignment]
+            index, equals = "by_tag", (organization, tag)
 
         async def body(tx: Transaction) -> list[Agent]:
             return await read_page(tx, AGENTS, index, equals, page, by_creation(tx, self._actor, AGENTS))

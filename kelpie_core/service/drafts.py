@@ -176,6 +176,7 @@ class TurnOptions:
 
 def changed(value: T, changes: object) -> T:
     """Return `value` with every field of `changes` that is set."""
+    # The fields of `changes` are fields of `value`, which no type can say.
     return attrs.evolve(  # type: ignore[misc]
         value,
         **{field: new for field, new in attrs.asdict(changes, recurse=False).items() if new is not UNSET},  # type: ignore[arg-type]

@@ -4,6 +4,9 @@ A sweep is claimed first: it is stored anew under another id, so that an import 
 and breaks off, instead of publishing agents whose messages are being purged.
 """
 
+from functools import partial
+from typing import cast
+
 import attrs
 
 from kelpie_core.ids import make_id
@@ -11,10 +14,10 @@ from kelpie_core.keys import Key
 from kelpie_core.limits import SWEEP_CHUNK_RECORDS
 from kelpie_core.model.sweep import Sweep
 from kelpie_core.ports import Ports, Transaction
-from kelpie_core.records import MESSAGES, RUNS, STEPS, SWEEPS, Table
+from kelpie_core.records import BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
 from kelpie_core.service.commit import commit
 
-_PARTS: tuple[tuple[Table[object], str], ...] = ((MESSAGES, "key"), (STEPS, "by_agent"), (RUNS, "by_agent"))  # type: ignore[assignment]
+_PARTS = cast(tuple[tuple[Table[object], str], ...], ((MESSAGES, BY_KEY), (STEPS, "by_agent"), (RUNS, "by_agent")))
 
 
 async def run_due_sweeps(ports: Ports) -> int:
@@ -46,7 +49,7 @@ async def run_sweep(ports: Ports, sweep: Sweep) -> None:
 async def _purge(ports: Ports, sweep: Sweep) -> None:
     for agent_id in sweep.agent_ids:
         for table, index in _PARTS:
-            while await commit(ports, lambda tx, t=table, i=index, a=agent_id: _purge_chunk(tx, t, i, (a,))):  # type: ignore[misc]
+            while await commit(ports, partial(_purge_chunk, table=table, index=index, equals=(agent_id,))):
                 pass
     await commit(ports, lambda tx: tx.delete(SWEEPS, (sweep.id,)))
 

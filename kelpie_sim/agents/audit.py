@@ -12,6 +12,8 @@ edits       a memory edit that was reported is in the block, once; one that was 
 """
 
 from collections import Counter
+from functools import partial
+from typing import TypeVar, cast
 
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.keys import prefix_end
@@ -34,6 +36,7 @@ from kelpie_sim.check.history import Op
 # Longer than the deadline of an import: what a broken one began is swept only then.
 SETTLE_SECONDS = IMPORT_DEADLINE_SECONDS + 600
 EDIT = "core_memory_append"
+R = TypeVar("R")
 
 
 async def audit(cluster: Cluster) -> None:
@@ -44,7 +47,7 @@ async def audit(cluster: Cluster) -> None:
     await check_told(cluster)
     agents = await client.until_done(_all_agents)
     for agent in agents:
-        messages = await client.until_done(lambda kelpie, key=agent.id: history_of(kelpie, key))  # type: ignore[misc]
+        messages = await client.until_done(partial(history_of, agent_id=agent.id))
         check_sends(cluster, agent.id, messages)
         check_edits(cluster, agent.id, messages)
         check_interruptions(cluster, messages)
@@ -65,9 +68,10 @@ async def history_of(kelpie: Kelpie, agent_id: str) -> list[Message]:
             return messages
 
 
-async def records_of(cluster: Cluster, table: Table[object]) -> list[object]:
+async def records_of(cluster: Cluster, table: Table[R]) -> list[R]:
     """Return every record of a table straight from the durable store."""
-    wanted = Range(table=table, index=BY_KEY, low=b"", high=prefix_end(b""), limit=100_000)
+    erased = cast(Table[object], table)
+    wanted = Range(table=erased, index=BY_KEY, low=b"", high=prefix_end(b""), limit=100_000)
     return [table.decode(row.body) for row in await cluster.durable.range(wanted)]
 
 
@@ -104,12 +108,12 @@ def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[Mes
 
 async def check_told(cluster: Cluster) -> None:
     """Check that a turn which was told as ended well, or as failed, is accounted so."""
-    runs = {run.id: run for run in await records_of(cluster, RUNS)}  # type: ignore[arg-type, attr-defined]
+    runs = {run.id: run for run in await records_of(cluster, RUNS)}
     for op in cluster.world.history.of(SEND, "ok"):
         if op.result["run"] is None:
             continue  # a client over HTTP hears of the run by its messages, and there were none
-        run = runs.get(op.result["run"])
-        stored = run is not None and (run.status is RunStatus.FAILED) == op.result["failed"]  # type: ignore[attr-defined]
+        run = runs.get(str(op.result["run"]))
+        stored = run is not None and (run.status is RunStatus.FAILED) == op.result["failed"]
         cluster.world.check(stored, "kept: a run is accounted otherwise than its sender was told")
 
 
@@ -162,15 +166,18 @@ def check_effects(cluster: Cluster) -> None:
 
 
 async def _is_settled(cluster: Cluster) -> bool:
-    running = [run for run in await records_of(cluster, RUNS) if getattr(run, "status", None) is RunStatus.RUNNING]  # type: ignore[arg-type]
-    return not running and not await records_of(cluster, SWEEPS)  # type: ignore[arg-type]
+    running = [run for run in await records_of(cluster, RUNS) if run.status is RunStatus.RUNNING]
+    return not running and not await records_of(cluster, SWEEPS)
 
 
 async def _check_nothing_left(cluster: Cluster, agent_ids: set[str]) -> None:
-    for table in (MESSAGES, RUNS, STEPS):
-        records = await records_of(cluster, table)  # type: ignore[arg-type]
-        left = [record for record in records if getattr(record, "agent_id", None) not in agent_ids]
-        cluster.world.check(not left, f"settled: {table.name} of an agent that is not there are left")
+    owners = {
+        "messages": {message.agent_id for message in await records_of(cluster, MESSAGES)},
+        "runs": {run.agent_id for run in await records_of(cluster, RUNS)},
+        "steps": {step.agent_id for step in await records_of(cluster, STEPS)},
+    }
+    for name, found in owners.items():
+        cluster.world.check(found <= agent_ids, f"settled: {name} of an agent that is not there are left")
 
 
 async def _all_agents(kelpie: Kelpie) -> list[Agent]:

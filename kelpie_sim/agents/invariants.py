@@ -10,18 +10,22 @@
 Each keeps a small account per agent, built from the commits themselves: production records, nothing else.
 """
 
+from functools import partial
+from typing import TypeVar, cast
+
 import attrs
 
-from kelpie_core.keys import encode_key
+from kelpie_core.keys import KeyPart, encode_key
 from kelpie_core.model.agent import AgentHead
 from kelpie_core.model.block import Block
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunStatus
-from kelpie_core.optimistic import ABSENT, Backend, Commit
-from kelpie_core.records import AGENTS, MESSAGES
+from kelpie_core.optimistic import ABSENT, Backend, Commit, Row
+from kelpie_core.records import AGENTS, MESSAGES, Table
 from kelpie_core.turn.window import answers_of
 from kelpie_sim.simulation import World
 
+R = TypeVar("R")
 COMMITTED = "commit"
 LAWS = ("order", "pairing", "fencing", "one turn", "limit")
 
@@ -50,7 +54,7 @@ class StoredState:
 
     def __attrs_post_init__(self) -> None:
         for law in LAWS:
-            self.world.invariants.add(law, lambda law=law: self.wrong.get(law), when=(COMMITTED,))  # type: ignore[misc]
+            self.world.invariants.add(law, partial(self.wrong.get, law), when=(COMMITTED,))
 
     def committed(self, holder: str, commit: Commit) -> None:
         """Take a commit of that holder of leases into account and check the laws; raise InvariantBroken."""
@@ -83,10 +87,13 @@ class StoredState:
 
     async def check_seen(self, message: Message) -> None:
         """Check that a message which a stream called stored is stored, equal; raise InvariantBroken."""
-        row = await self.durable.read(MESSAGES, encode_key((message.agent_id, message.seq)))  # type: ignore[arg-type]
-        gone = await self.durable.read(AGENTS, encode_key((message.agent_id,))) is None  # type: ignore[arg-type]
+        row = await self._read(MESSAGES, message.agent_id, message.seq)
+        gone = await self._read(AGENTS, message.agent_id) is None
         stored = None if row is None else MESSAGES.decode(row.body)
         self.world.check(gone or stored == message, "sight: a stream called a message stored that is not stored so")
+
+    async def _read(self, table: Table[R], *key: KeyPart) -> Row | None:
+        return await self.durable.read(cast(Table[object], table), encode_key(key))
 
     def _deleted(self, table: str, key: bytes) -> None:
         self.world.trace.record("deleted", table, key)

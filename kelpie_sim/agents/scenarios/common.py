@@ -1,10 +1,12 @@
 """What scenarios share: how a cluster is set up, agents and scripts, faults by rate."""
 
 import json
+from functools import partial
 
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.agent import Agent
-from kelpie_core.service.drafts import AgentDraft, BlockDraft
+from kelpie_core.model.tool import Tool
+from kelpie_core.service.drafts import AgentDraft, BlockDraft, ToolDraft
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import Cluster
@@ -35,8 +37,12 @@ async def set_up(cluster: Cluster, names: tuple[str, ...], *, block_ids: tuple[s
     """Create the scripted tools and the agents, whatever the faults do meanwhile."""
     client = Client(cluster, "setup")
     for tool in TOOL_DRAFTS:
-        await client.until_done(lambda kelpie, tool=tool: kelpie.tools.upsert(tool))  # type: ignore[misc]
+        await client.until_done(partial(_upsert, draft=tool))
     return [await create_once(client, agent_draft(name, block_ids=block_ids)) for name in names]
+
+
+async def _upsert(kelpie: Kelpie, draft: ToolDraft) -> Tool:
+    return await kelpie.tools.upsert(draft)
 
 
 async def create_once(client: Client, draft: AgentDraft) -> Agent:

@@ -79,7 +79,7 @@ async def _check_stream(cluster: Cluster, op: Op, answer: Answer) -> None:
 
 async def _told(cluster: Cluster, op: Op, messages: list[JsonObject], reason: str) -> None:
     """Record a turn that was told as done, its messages by the numbers under which they are stored."""
-    stored = {message.id: message.seq for message in await records_of(cluster, MESSAGES)}  # type: ignore[arg-type, attr-defined]
+    stored = {message.id: message.seq for message in await records_of(cluster, MESSAGES)}
     keys = list(dict.fromkeys(str(message["id"]) for message in messages))
     cluster.world.check(all(key in stored for key in keys), "edge: a message was told that is not stored")
     run = next((message["run_id"] for message in messages), None)
@@ -89,11 +89,7 @@ async def _told(cluster: Cluster, op: Op, messages: list[JsonObject], reason: st
 
 async def _check_list(cluster: Cluster, agent_id: str) -> None:
     """Read the history through the list, in both directions, and hold it against the store."""
-    stored = sorted(
-        (m.seq, m.id)  # type: ignore[attr-defined]
-        for m in await records_of(cluster, MESSAGES)  # type: ignore[arg-type]
-        if m.agent_id == agent_id  # type: ignore[attr-defined]
-    )
+    stored = sorted((m.seq, m.id) for m in await records_of(cluster, MESSAGES) if m.agent_id == agent_id)
     for order in ("asc", "desc"):
         keys = await _listed(cluster, agent_id, order)
         expected = [key for _, key in (stored if order == "asc" else reversed(stored))]

@@ -1,6 +1,7 @@
 """Everything at once: servers, agents, senders, streams, cancels, imports, all faults, as the seed draws them."""
 
 import asyncio
+from functools import partial
 
 from kelpie_core.errors import CallerError, StoreError
 from kelpie_core.kelpie import Kelpie
@@ -43,7 +44,7 @@ async def _client(cluster: Cluster, number: int, agent_ids: list[str]) -> None:
                 await client.stream(agent_id, mark, scripts(stream, mark), server=server, wait=30, tokens=tokens)
             case other:
                 try:
-                    await server.call(lambda kelpie, key=agent_id, do=other: _other(kelpie, do, key))  # type: ignore[misc]
+                    await server.call(partial(_other, operation=other, agent_id=agent_id))
                 except (StoreError, CallerError, ServerGone) as error:
                     cluster.world.story(f"{other}: {type(error).__name__}")
 

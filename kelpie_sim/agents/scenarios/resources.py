@@ -4,6 +4,7 @@ crud    agents, blocks and tools under one client each, at once, through every f
 """
 
 import asyncio
+from functools import partial
 
 from kelpie_core.errors import CallerError, NotFound, StoreError
 from kelpie_core.kelpie import Kelpie
@@ -140,7 +141,7 @@ async def _check(cluster: Cluster, resource: Resource) -> None:
         world.check(created.outcome != "fail", f"crud: creating a {resource.kind} was refused")
         if created.outcome == "ok":
             key = str(created.result["key"])
-            found = await client.until_done(lambda kelpie, key=key: _read_or_none(resource, kelpie, key))  # type: ignore[misc]
+            found = await client.until_done(partial(_read_or_none, resource, key=key))
             world.check(listed.get(key) == found, f"crud: get and list disagree on a {resource.kind}")
             _check_one(world, resource, key, str(created.arguments["value"]), found, operations)
     unknown = sum(op.outcome == "info" for op in operations if op.operation == CREATE)

@@ -13,7 +13,7 @@ import attrs
 
 from kelpie_core.errors import StoreError
 from kelpie_core.kelpie import Kelpie
-from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, TOOLS
+from kelpie_core.records import TABLES
 from kelpie_core.service.import_plan import ImportOptions
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import audit, history_of, records_of
@@ -35,7 +35,7 @@ async def _import_export(world: World, sample: Sample | None = None) -> None:
     cluster, sample = cluster_of(world), _told(world, sample)
     client = Client(cluster, "client")
     agent_ids = await client.until_done(lambda kelpie: kelpie.transfer.import_file(sample.data, PLAIN))
-    first = [await client.until_done(lambda kelpie, key=key: exported(kelpie, key)) for key in agent_ids]  # type: ignore[misc]
+    first = [await client.until_done(partial(exported, agent_id=key)) for key in agent_ids]
     for position, document in enumerate(first):
         world.check(
             same(normalized(sample.data, position), normalized(document)), "transfer: the export differs from the file"
@@ -98,7 +98,7 @@ async def _check_whole_or_nothing(cluster: Cluster, sample: Sample) -> None:
 async def _check_documents(cluster: Cluster, sample: Sample, agent_ids: list[str]) -> None:
     client = Client(cluster, "reader")
     for position, agent_id in enumerate(agent_ids):
-        document = await client.until_done(lambda kelpie, key=agent_id: exported(kelpie, key))  # type: ignore[misc]
+        document = await client.until_done(partial(exported, agent_id=agent_id))
         whole = same(normalized(sample.data, position), normalized(document))
         cluster.world.check(whole, "transfer: what was imported differs from the file")
 
@@ -117,8 +117,10 @@ async def _check_nothing_to_see(cluster: Cluster) -> None:
 
 
 async def _is_empty(cluster: Cluster) -> bool:
-    tables = (AGENTS, HEADS, BLOCKS, TOOLS, MESSAGES)
-    return not [record for table in tables for record in await records_of(cluster, table)]  # type: ignore[arg-type]
+    for table in TABLES:
+        if await records_of(cluster, table):
+            return False
+    return True
 
 
 async def _export_read_fail(world: World) -> None:

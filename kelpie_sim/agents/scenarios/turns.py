@@ -139,8 +139,8 @@ async def _cancel(world: World) -> None:
         world.story(f"cancel: {type(error).__name__}")
     await sending
     await audit(cluster)
-    for run in await records_of(cluster, RUNS):  # type: ignore[arg-type]
-        world.sometimes.hit(f"run {run.status}")  # type: ignore[attr-defined]
+    for run in await records_of(cluster, RUNS):
+        world.sometimes.hit(f"run {run.status}")
     second = await Client(cluster, "after").send(agent.id, "m2", "say still here", wait=60)
     world.check(second.outcome == "ok" and not second.result["failed"], "cancel: the agent does not answer any more")
 

@@ -1,10 +1,12 @@
 """The audit: each of its laws fails on a history that breaks it, and a sound one passes."""
 
+from typing import Any
+
 import attrs
 import pytest
 
 from kelpie_core.model.content import TextPart
-from kelpie_core.model.message import Role
+from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import RunStatus
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import StopReason
@@ -68,7 +70,7 @@ def sent(outcome, stored, result):
     return program
 
 
-BROKEN_SENDS = (
+BROKEN_SENDS: tuple[tuple[str, tuple[Message, ...], dict[str, Any], str], ...] = (
     ("fail", TURN, {}, "refused: a message is stored although its sender was told no"),
     ("info", (ASKED, attrs.evolve(ASKED, seq=1)), {}, "once: a message is stored twice"),
     ("ok", (), OK, "kept: a message that was told as taken is not stored once"),
@@ -78,7 +80,7 @@ BROKEN_SENDS = (
     ("ok", (*TURN, said(2)), OK, "kept: the messages of a turn do not read back as they were told"),
     ("ok", (ASKED, said(1)), OK, "kept: a turn that ended well gave half an answer"),
 )
-SOUND_SENDS = (
+SOUND_SENDS: tuple[tuple[str, tuple[Message, ...], dict[str, Any]], ...] = (
     ("fail", (), {}),
     ("info", (), {}),
     ("info", TURN, {}),
@@ -116,7 +118,7 @@ def told(failed, *runs):
     async def program(world):
         cluster = Cluster(world)
         world.history.invoke("client", SEND, agent=AGENT, script=SCRIPT).ok(run=RUN_ID, failed=failed)
-        await put(cluster.durable, RUNS, *runs)
+        await put(cluster.ports_of(cluster.server.host).store, RUNS, *runs)
         await check_told(cluster)
 
     return program

@@ -9,7 +9,7 @@ from kelpie_core.model.run import RunError, RunStatus
 from kelpie_core.model.turn import StopReason
 from kelpie_core.ports import TextDelta
 from kelpie_core.service.drafts import BlockDraft
-from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded
+from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded, TurnEvent
 from kelpie_sim.agents import client as client_module
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.client import SEND, Client, Heard, draft
@@ -79,7 +79,7 @@ def test_refusal_is_a_fail(way):
 class Teller(Server):
     """A server whose streams tell what they were told to."""
 
-    events = ()
+    events: tuple[TurnEvent, ...] = ()
 
     async def stream(self, events):
         """Tell the events."""

@@ -158,7 +158,7 @@ def test_stream_breaks_when_the_server_dies(crash_after):
     async def program(world):
         cluster = Cluster(world)
         (agent,) = await set_up(cluster, ("Ada",))
-        heard = []
+        heard: list[type] = []
         try:
             async for event in cluster.server.stream(
                 lambda kelpie: kelpie.messages.stream(agent.id, [draft('call look {"text": "a"}\nsay b')])

@@ -1,11 +1,12 @@
 """The laws of the stored state: each breaks exactly on a history that breaks it."""
 
+import attrs
 import pytest
 
 from kelpie_core.memory_store import MemoryStore
 from kelpie_core.model.message import Role
 from kelpie_core.model.run import RunStatus
-from kelpie_core.optimistic import Commit, Write
+from kelpie_core.optimistic import Commit
 from kelpie_core.records import AGENTS, MESSAGES
 from kelpie_sim.agents.invariants import LAWS, StoredState
 from tests.contracts.made import agent
@@ -40,7 +41,7 @@ SOUND = (
     ),
     (OTHER, commit(said(7, run_id="imported"), head(8, token=2, holder=OTHER, run_id="run-2"))),
     (OTHER, commit(block("0123456789"))),
-    (OTHER, Commit(writes=(Write(table=MESSAGES, key=b"gone", version=1, body=None),))),
+    (OTHER, Commit(writes=(attrs.evolve(write(message(0), version=1), body=None),))),
 )
 # law, behind how many sound commits, who commits what, what is said of it
 BROKEN = (

@@ -24,7 +24,9 @@ def asked(*messages):
 
 async def gathered(chunks):
     """Return what the chunks say together."""
-    words, calls, usage = [], {}, None
+    words: list[str] = []
+    calls: dict[int, tuple[str, str]] = {}
+    usage = None
     async for chunk in chunks:
         match chunk:
             case TextDelta(text=text):

@@ -4,7 +4,7 @@ import pytest
 
 from kelpie_core.errors import Conflict
 from kelpie_core.memory_store import MemoryStore
-from kelpie_core.optimistic import OptimisticTransaction
+from kelpie_core.optimistic import Commit, OptimisticTransaction
 from kelpie_core.records import BLOCKS
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.store import SimStore
@@ -18,7 +18,7 @@ class Stage:
     def __init__(self, world, *, latency_ms_max=0):
         self.world = world
         self.durable = MemoryStore()
-        self.commits = []
+        self.commits: list[Commit] = []
         self.host = world.host("server-1")
         self.host.start(self._main)
         self.store = SimStore(world, self.host, self.durable, self.commits.append, latency_ms_max)

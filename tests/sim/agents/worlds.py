@@ -69,7 +69,8 @@ def commit(*records: object) -> Commit:
 
 def message(seq: int, role: Role = Role.USER, **fields: Any) -> Message:
     """Return a message of the agent."""
-    return Message(**{"id": f"message-{seq}", "agent_id": AGENT, "seq": seq, "role": role, "created_at": NOON} | fields)
+    given: dict[str, Any] = {"id": f"message-{seq}", "agent_id": AGENT, "created_at": NOON, **fields}
+    return Message(seq=seq, role=role, **given)
 
 
 def said(seq: int, *calls: str, **fields: Any) -> Message:

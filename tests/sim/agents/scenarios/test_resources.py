@@ -1,5 +1,7 @@
 """Create, update, delete: what was told is read back, and each way to lie is found."""
 
+from typing import Any
+
 import pytest
 
 from kelpie_core.errors import Refused
@@ -12,7 +14,7 @@ from tests.sim.agents.scenarios.planted import faulty, first_finding, never_hit
 from tests.sim.agents.worlds import result_of
 
 (CRUD,) = SCENARIOS
-SERVICES = {"agent": Agents, "block": Blocks, "tool": Tools}
+SERVICES: dict[str, Any] = {"agent": Agents, "block": Blocks, "tool": Tools}
 
 
 def test_things_are_deleted_sometimes():
