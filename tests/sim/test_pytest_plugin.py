@@ -27,7 +27,7 @@ def suite(pytester, monkeypatch):
 
 
 def run(suite, *arguments: str):
-    return suite.runpytest_inprocess("-p", "kelpie_sim.pytest_plugin", "-p", "no:cacheprovider", *arguments)
+    return suite.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
 
 
 def seeds_run(suite) -> tuple[int, ...]:
