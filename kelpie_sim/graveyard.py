@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from functools import partial
 
 from kelpie_sim.asyncgens import AnyGenerator
 from kelpie_sim.incarnation import Incarnation, context_of
@@ -49,7 +50,7 @@ class Graveyard:
             for task in self._tasks:
                 _bury_task(task)
             for generator, life in self._generators:
-                _close(lambda g=generator: g.aclose().send(None), life)  # type: ignore[misc]
+                _close(partial(_end_generator, generator), life)
             self._tasks.clear()
             self._generators.clear()
             self._things.clear()
@@ -62,6 +63,14 @@ def _bury_task(task: AnyTask) -> None:
     elif task.done() and not task.cancelled():
         # It crashed its own host, and so ended by HostDead: seen, and of no account.
         task.exception()
+
+
+def _end_generator(generator: AnyGenerator) -> None:
+    """Run the generator's clean-up. One that was asked for an item when its host died is still inside that await."""
+    inner = generator.ag_await
+    if inner is not None and hasattr(inner, "close"):
+        inner.close()
+    generator.aclose().send(None)
 
 
 def _close(close: Callable[[], object], life: Incarnation | None) -> None:

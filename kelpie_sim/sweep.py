@@ -50,11 +50,16 @@ def _is_past_the_end(outcome: Outcome, kth: int) -> bool:
 
 
 def failing_kth(scenario: Scenario, seed: int, fault: Fault, *, persistent: bool = False) -> MakeRun:
-    """Return the runs of a sweep: the scenario with this fault in place of its own, once or from the k-th on."""
+    """Return the runs of a sweep: the scenario with this fault in place of its own, once or from the k-th on.
+
+    Raise ValueError for a fault with `after`: a sweep counts from the first operation.
+    """
+    if fault.after:
+        raise ValueError("a sweep counts from the first operation: give it a fault without `after`")
 
     def run(kth: int) -> Outcome:
         max_triggers = None if persistent else 1
-        struck = attrs.evolve(fault, probability=1.0, after=fault.after + kth, max_triggers=max_triggers)
+        struck = attrs.evolve(fault, probability=1.0, after=kth, max_triggers=max_triggers)
         return simulate(attrs.evolve(scenario, faults=lambda swarm: (struck,)), seed)
 
     return run

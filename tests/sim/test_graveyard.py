@@ -191,3 +191,27 @@ def test_dropped_generator_of_the_dead_stays_suspended():
     host = world.host("server")
     world.run(main())
     assert [True] == seen
+
+
+def test_generator_that_was_asked_is_closed_at_the_burial():
+    """A generator that waits for something of its own when its host dies is closed with the rest, and says nothing."""
+
+    async def generator():
+        try:
+            yield await asyncio.Queue().get()
+        finally:
+            seen.append(world.loop.is_closed())
+
+    async def program():
+        async for _ in generator():
+            pass
+
+    async def main():
+        host.start(program)
+        await asyncio.sleep(1)
+        host.crash()
+
+    world, seen = World(), list[object]()
+    host = world.host("server")
+    world.run(main())
+    assert [True] == seen

@@ -79,3 +79,9 @@ def test_sweep_without_end_is_an_error():
     """A run that always has one operation more is not tried for ever."""
     with pytest.raises(SimulationError, match="not reached the end of the run after 5 runs"):
         sweep(lambda kth: outcome(kth + 1, 1), kth_max=5)
+
+
+def test_fault_that_spares_operations_is_refused():
+    """The sweep itself says how many operations are spared."""
+    with pytest.raises(ValueError, match="without `after`"):
+        failing_kth(toy.COUNT_ONCE, 1, toy.CountRefused(after=1))

@@ -154,7 +154,7 @@ def _message(script: str) -> JsonObject:
 
 
 def _some(swarm: Swarm) -> tuple[Fault, ...]:
-    match swarm.pick("harm", ("none", "rare", "rare", "store")):
+    match swarm.pick("harm", ("none", "rare", "store", "store")):
         case "none":
             return ()
         case "rare":
