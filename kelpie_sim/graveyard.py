@@ -49,11 +49,13 @@ class Graveyard:
         with _quiet():
             for task in self._tasks:
                 _bury_task(task)
-            for generator, life in self._generators:
-                _close(partial(_end_generator, generator), life)
             self._tasks.clear()
-            self._generators.clear()
             self._things.clear()
+            while self._generators:  # One that could not be closed comes back once, when its last reference goes.
+                generators, self._generators = self._generators, []
+                for generator, life in generators:
+                    _close(partial(_end_generator, generator), life)
+                del generators, generator
 
 
 def _bury_task(task: AnyTask) -> None:
@@ -66,8 +68,12 @@ def _bury_task(task: AnyTask) -> None:
 
 
 def _end_generator(generator: AnyGenerator) -> None:
-    """Run the generator's clean-up. One that was asked for an item when its host died is still inside that await."""
-    inner = generator.ag_await
+    """Run the generator's clean-up.
+
+    One that was asked for an item when its host died is still inside that await. Up to Python 3.12 it counts as running
+    for ever, and cannot be closed; then what it awaits is, which is what would touch the closed loop later.
+    """
+    inner = getattr(generator, "ag_await", None)
     if inner is not None and hasattr(inner, "close"):
         inner.close()
     generator.aclose().send(None)
