@@ -49,13 +49,11 @@ class Graveyard:
         with _quiet():
             for task in self._tasks:
                 _bury_task(task)
+            for generator, life in self._generators:
+                _close(partial(_end_generator, generator), life)
             self._tasks.clear()
+            self._generators.clear()
             self._things.clear()
-            while self._generators:  # One that could not be closed comes back once, when its last reference goes.
-                generators, self._generators = self._generators, []
-                for generator, life in generators:
-                    _close(partial(_end_generator, generator), life)
-                del generators, generator
 
 
 def _bury_task(task: AnyTask) -> None:
