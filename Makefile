@@ -38,7 +38,7 @@ replay: $(VENV)/.ready ## Run one seed of one scenario again: make replay SEED=1
 	@$(RUN) kelpie_sim replay --seed $(SEED) --scenario $(SCENARIO)
 
 determinism: $(VENV)/.ready ## Prove that a seed is one run: same and fresh processes, hash seeds, each Python version here
-	@tools/each_python.sh "$(VERSIONS)" -m kelpie_sim determinism --scenarios tests.asyncio_programs --seeds 100
+	@tools/each_python.sh "$(VERSIONS)" -m kelpie_sim determinism --scenarios tests.asyncio_programs --seeds 50
 	@tools/each_python.sh "$(VERSIONS)" -m kelpie_sim determinism
 
 lint: $(VENV)/.ready ## Check style (ruff) and types (mypy, strict)
