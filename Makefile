@@ -64,5 +64,5 @@ bench: $(VENV)/.ready ## Measure speed, as ratios within one run
 	@$(RUN) benchmarks
 
 clean: ## Remove the environments and all that tools left behind
-	@rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* artifacts build dist
+	@rm -rf .venv .venv-* .kelpie-sim .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
