@@ -24,14 +24,23 @@ from kelpie_core.turn.memory import MEMORY_TOOLS, EditRefused, edit
 INTERRUPTED = "interrupted: the server stopped while this tool was running; whether it took effect is unknown"
 
 
+UNAPPROVED = "this tool must be approved before it runs, and approvals are not implemented: it was not run"
+
+
+def needs_approval(agent: Agent, tool: Tool) -> bool:
+    """Return whether somebody must agree before the tool runs: by the tool itself or by a rule of the agent."""
+    asked = {"type": "requires_approval", "tool_name": tool.name}
+    return bool(tool.default_requires_approval) or any(asked.items() <= rule.items() for rule in agent.tool_rules)
+
+
 def find_called(tools: tuple[Tool, ...], call: ToolCall) -> Tool | None:
     """Return the agent's tool that a call names, or None."""
     return next((tool for tool in tools if tool.name == call.name), None)
 
 
-def is_memory_tool(tool: Tool | None) -> bool:
+def is_memory_tool(tool: Tool) -> bool:
     """Return whether calls of the tool are resolved inside the commit."""
-    return tool is not None and tool.tool_type is not ToolType.CUSTOM and tool.name in MEMORY_TOOLS
+    return tool.tool_type is not ToolType.CUSTOM and tool.name in MEMORY_TOOLS
 
 
 async def run_tool(ports: Ports, agent: Agent, tools: tuple[Tool, ...], call: ToolCall, resumed: bool) -> ToolReturn:
@@ -40,6 +49,8 @@ async def run_tool(ports: Ports, agent: Agent, tools: tuple[Tool, ...], call: To
     if tool is None:
         names = ", ".join(known.name for known in tools) or "none"
         return error_return(call, f"there is no tool {call.name!r}; there are: {names}")
+    if needs_approval(agent, tool):
+        return error_return(call, UNAPPROVED)
     if resumed and not tool.idempotent:
         return error_return(call, INTERRUPTED)
     arguments = parsed_arguments(call)

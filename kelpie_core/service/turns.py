@@ -25,7 +25,7 @@ from kelpie_core.service.commit import commit
 from kelpie_core.service.history import read_window
 from kelpie_core.service.lease import check_lease, renewed
 from kelpie_core.service.model_reply import Piece, ask_model
-from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, run_tool
+from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, needs_approval, run_tool
 from kelpie_core.service.turn_commit import Applied, Resolve, TurnCommit
 from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
 from kelpie_core.turn.effects import CallModel, RunTool, WorldEffect
@@ -145,7 +145,8 @@ class TurnDriver:
     async def _run_tool(self, effect: RunTool) -> "_Happening":
         agent, tools = await commit(self.ports, self._agent_and_tools)
         call = effect.call
-        if not is_memory_tool(find_called(tools, call)):
+        tool = find_called(tools, call)
+        if tool is None or not is_memory_tool(tool) or needs_approval(agent, tool):
             returned = await run_tool(self.ports, agent, tools, call, effect.resumed)
             return _happened(ToolReturned(tool_return=returned))
 

@@ -10,9 +10,11 @@ from kelpie_core.records import BLOCKS
 from kelpie_core.service.drafts import BlockDraft
 from kelpie_core.service.tool_calls import (
     INTERRUPTED,
+    UNAPPROVED,
     edit_in,
     find_called,
     is_memory_tool,
+    needs_approval,
     parsed_arguments,
     run_tool,
 )
@@ -71,7 +73,6 @@ def test_tool_is_found_by_name() -> None:
 def test_memory_tool_is_builtin(name: str, tool_type: ToolType, expected: bool) -> None:
     """A tool of somebody's own that only has the name of a builtin one is run like any other."""
     assert expected is is_memory_tool(attrs.evolve(ROLL, name=name, tool_type=tool_type))
-    assert not is_memory_tool(None)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,30 @@ async def test_what_the_model_did_wrong() -> None:
     assert failed(words + "none", "fly") == await run_tool(ports, AGENT, (), call("fly"), False)
     bad = await run_tool(ports, AGENT, (ROLL,), call("roll", "[1]"), False)
     assert (failed("the arguments are not a JSON object"), []) == (bad, home.tools.started)
+
+
+@pytest.mark.parametrize(
+    ("tool", "rules", "expected"),
+    [
+        (ROLL, (), False),
+        (attrs.evolve(ROLL, default_requires_approval=False), (), False),
+        (attrs.evolve(ROLL, default_requires_approval=True), (), True),
+        (ROLL, ({"type": "requires_approval", "tool_name": "roll", "prompt_template": None},), True),
+        (ROLL, ({"type": "requires_approval", "tool_name": "look"}, {"type": "run_first", "tool_name": "roll"}), False),
+    ],
+)
+@virtual
+async def test_tool_that_must_be_approved_is_not_run(
+    tool: Tool, rules: tuple[dict[str, object], ...], expected: bool
+) -> None:
+    """As long as nobody can approve, such a tool stays closed, and the model is told why."""
+    home, agent = house(roll=Act(text="six")), attrs.evolve(AGENT, tool_rules=rules)
+    assert expected is needs_approval(agent, tool)
+    returned = await run_tool(home.ports(), agent, (tool,), call("roll"), False)
+    assert (failed(UNAPPROVED) if expected else gave("six"), [] if expected else ["roll"]) == (
+        returned,
+        home.tools.started,
+    )
 
 
 @virtual
