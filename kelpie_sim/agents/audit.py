@@ -25,7 +25,7 @@ from kelpie_core.model.run import RunStatus
 from kelpie_core.model.tool import ToolStatus
 from kelpie_core.model.turn import StopReason
 from kelpie_core.optimistic import Range
-from kelpie_core.records import BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
+from kelpie_core.records import AGENTS, BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
 from kelpie_core.service.drafts import Page
 from kelpie_core.service.tool_calls import INTERRUPTED
 from kelpie_sim.agents.client import SEND, Client
@@ -107,10 +107,11 @@ def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[Mes
 
 
 async def check_told(cluster: Cluster) -> None:
-    """Check that a turn which was told as ended well, or as failed, is accounted so."""
+    """Check that a turn which was told as ended well, or as failed, is accounted so, unless its agent was deleted."""
     runs = {run.id: run for run in await records_of(cluster, RUNS)}
+    agents = {agent.id for agent in await records_of(cluster, AGENTS)}
     for op in cluster.world.history.of(SEND, "ok"):
-        if op.result["run"] is None:
+        if op.result["run"] is None or op.arguments["agent"] not in agents:
             continue  # a client over HTTP hears of the run by its messages, and there were none
         run = runs.get(str(op.result["run"]))
         stored = run is not None and (run.status is RunStatus.FAILED) == op.result["failed"]

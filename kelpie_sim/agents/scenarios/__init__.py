@@ -5,11 +5,12 @@ turns.py         a turn whose persistence fails, whose host crashes, whose model
 sharing.py       many agents at once, one block shared by four
 resources.py     create, update, delete with read-back and no resurrection
 transfers.py     import and export of agent files, whole or not at all
+deletion.py      deleting what is at work
 edge.py          the same through the HTTP app
 mixed.py         everything at once, options drawn by the seed
 """
 
-from kelpie_sim.agents.scenarios import edge, mixed, resources, sharing, transfers, turns
+from kelpie_sim.agents.scenarios import deletion, edge, mixed, resources, sharing, transfers, turns
 from kelpie_sim.scenario import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -17,6 +18,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *turns.SCENARIOS,
     *sharing.SCENARIOS,
     *resources.SCENARIOS,
+    *deletion.SCENARIOS,
     *edge.SCENARIOS,
     *mixed.SCENARIOS,
 )

@@ -3,6 +3,7 @@
 import-export             every sample in, out, in again, out again: equal but for ids; then a turn reads it
 import-write-fail         `StorageWriteFail` on `message_write` at probability 1: an error, and nothing to be seen
 import-interrupted        faults and crashes in mid-import: whole or nothing, and what was begun is swept
+import-at-once            the same file several times at once on two servers: each whole, no tool twice
 export-read-fail          `StorageReadFail` on `message_read` at probability 1: an error, never a shorter file
 """
 
@@ -13,12 +14,12 @@ import attrs
 
 from kelpie_core.errors import StoreError
 from kelpie_core.kelpie import Kelpie
-from kelpie_core.records import TABLES
+from kelpie_core.records import TABLES, TOOLS
 from kelpie_core.service.import_plan import ImportOptions
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import audit, history_of, records_of
 from kelpie_sim.agents.client import Client
-from kelpie_sim.agents.cluster import Cluster, ServerGone
+from kelpie_sim.agents.cluster import Cluster, Server, ServerGone
 from kelpie_sim.agents.documents import normalized, same
 from kelpie_sim.agents.faults import OPERATIONS
 from kelpie_sim.agents.samples import SAMPLES, Sample
@@ -101,6 +102,26 @@ async def _check_documents(cluster: Cluster, sample: Sample, agent_ids: list[str
         document = await client.until_done(partial(exported, agent_id=agent_id))
         whole = same(normalized(sample.data, position), normalized(document))
         cluster.world.check(whole, "transfer: what was imported differs from the file")
+
+
+async def _import_at_once(world: World) -> None:
+    cluster, sample = cluster_of(world, servers=2), _told(world)
+    stream, whole = world.streams.stream("workload"), list[str]()
+
+    async def importer(server: Server) -> None:
+        await asyncio.sleep(stream.between(0, 20) / 1_000)
+        try:
+            whole.extend(await server.call(lambda kelpie: kelpie.transfer.import_file(sample.data, PLAIN)))
+        except (StoreError, ServerGone) as error:
+            world.story(f"import: {type(error).__name__}")
+
+    await asyncio.gather(*(importer(server) for server in cluster.servers for _ in range(2)))
+    await audit(cluster)
+    world.check(len(set(whole)) == len(whole), "transfer: two imports made one agent")
+    for first in range(0, len(whole), len(sample.agent_names)):
+        await _check_documents(cluster, sample, whole[first : first + len(sample.agent_names)])
+    names = [tool.name for tool in await records_of(cluster, TOOLS)]
+    world.check(len(set(names)) == len(names), "transfer: two imports made two tools of one name")
 
 
 async def _check_nothing_to_see(cluster: Cluster) -> None:
@@ -208,5 +229,6 @@ SCENARIOS = (
     _HARMED,
     attrs.evolve(_PLAIN, name="import-write-fail", run=_import_write_fail, faults=_writes_fail, seeds=40),
     _INTERRUPTED,
+    attrs.evolve(_PLAIN, name="import-at-once", run=_import_at_once, faults=_brief_faults, seeds=60),
     attrs.evolve(_PLAIN, name="export-read-fail", run=_export_read_fail, faults=_reads_fail, seeds=40),
 )

@@ -18,7 +18,7 @@ def test_imports_break_off_and_go_through():
 
 
 @pytest.mark.parametrize(
-    "name", ["import-export-faults", "import-write-fail", "import-interrupted", "export-read-fail"]
+    "name", ["import-export-faults", "import-write-fail", "import-interrupted", "import-at-once", "export-read-fail"]
 )
 def test_harm_is_done(name):
     """Faults fire in a good part of the seeds, and no seed finds anything."""
