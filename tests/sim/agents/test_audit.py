@@ -5,12 +5,13 @@ from typing import Any
 import attrs
 import pytest
 
+from kelpie_core.model.agent import Agent
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import RunStatus
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import StopReason
-from kelpie_core.records import BLOCKS, MESSAGES, RUNS, STEPS, SWEEPS
+from kelpie_core.records import AGENTS, BLOCKS, MESSAGES, RUNS, STEPS, SWEEPS
 from kelpie_core.service.tool_calls import INTERRUPTED
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import (
@@ -112,13 +113,21 @@ def test_send_to_another_agent_is_not_this_ones():
     assert outcome_of(program).finding is None
 
 
-def told(failed, *runs):
-    """Return a program that holds one told turn against these stored runs."""
+def told(failed, *runs, agent=True):
+    """Return a program that holds one told turn against these stored runs of an agent that is there, or not."""
 
     async def program(world):
         cluster = Cluster(world)
         world.history.invoke("client", SEND, agent=AGENT, script=SCRIPT).ok(run=RUN_ID, failed=failed)
-        await put(cluster.ports_of(cluster.server.host).store, RUNS, *runs)
+        store = cluster.ports_of(cluster.server.host).store
+        owned: dict[str, Any] = {
+            "organization_id": "org",
+            "created_by_id": "user",
+            "created_at": NOON,
+            "updated_at": NOON,
+        }
+        await put(store, AGENTS, *([Agent(id=AGENT, name="Ada", **owned)] if agent else []))
+        await put(store, RUNS, *runs)
         await check_told(cluster)
 
     return program
@@ -135,6 +144,11 @@ def test_run_that_was_told_and_is_lost_is_found():
     """A turn that was told and whose run is not there is a finding."""
     finding = finding_of(told(False, run_record(RunStatus.COMPLETED, key="run-other")))
     assert "kept: a run is accounted otherwise than its sender was told" == finding.message
+
+
+def test_run_of_a_deleted_agent_is_not_missed():
+    """A turn that was told and whose agent is gone has no account any more."""
+    assert outcome_of(told(False, agent=False)).finding is None
 
 
 @pytest.mark.parametrize(("failed", "status"), [(True, RunStatus.FAILED), (False, RunStatus.CANCELLED)])
