@@ -7,6 +7,7 @@ async with Kelpie(ports) as kelpie:
 
 from types import TracebackType
 
+from kelpie_core.errors import StoreError
 from kelpie_core.ids import make_id
 from kelpie_core.model.actor import Actor
 from kelpie_core.ports import Ports
@@ -59,12 +60,17 @@ class Kelpie:
         Call it at start and from time to time. With `takeover`, leases of other holders count as run out: only for a
         store that no other process can have open. Raises StoreError.
         """
-        taken, last = 0, None
+        taken, last, failed = 0, None, list[StoreError]()
         while runs := await unfinished_runs(self.ports, last):
             for run in runs:
-                taken += await self.messages.take_up(run.id, takeover=takeover)
+                try:
+                    taken += await self.messages.take_up(run.id, takeover=takeover)
+                except StoreError as error:
+                    failed.append(error)  # one that cannot be read must not keep the others
             last = runs[-1]
         await run_due_sweeps(self.ports)
+        if failed:
+            raise failed[0]
         return taken
 
     async def aclose(self) -> None:

@@ -155,6 +155,9 @@ async def _recover_for_ever(kelpie: Kelpie, every_seconds: float) -> None:
             taken = await kelpie.recover()
         except StoreError as error:
             _log.error("recovery_failed", error=str(error))
+        except Exception as error:
+            # Ours, but no reason to leave all other unfinished runs alone until the next start.
+            _log.error("recovery_broke", exc_info=error)
         else:
             if taken:
                 _log.warning("runs_taken_up", count=taken)

@@ -26,7 +26,6 @@ from kelpie_core.errors import (
 from kelpie_core.json_types import JsonObject
 from kelpie_core.wire.letta_requests import ModelMissing
 from kelpie_core.wire.letta_stream import message_of
-from kelpie_server.sse import STOPPING
 
 # The first row whose class fits decides, so a class stands before its bases.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -50,6 +49,7 @@ MODEL_STATUS = {
     "llm_timeout": 504,
 }
 RETRY_AFTER_SECONDS = 1
+STOPPING = "the server is stopping; whether this was done is unknown"
 
 _log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ def answer_of(error: Exception) -> Response:
 
 
 def stopping_answer() -> Response:
-    """Return the answer to a request whose turn was left to the next process."""
+    """Return the answer to a request that is given up: it may not have begun, or be done but for its answer."""
     return _json(503, {"detail": STOPPING}, _retry(False))
 
 

@@ -13,9 +13,9 @@ from kelpie_core.ids import make_id
 from kelpie_core.limits import MODEL_BACKOFF_MS, MODEL_BACKOFF_MS_MAX, MODEL_RETRIES_MAX
 from kelpie_core.model.content import ContentPart, ReasoningPart, TextPart
 from kelpie_core.model.tool import ToolCall
-from kelpie_core.ports import ModelChunk, ModelFinished, ModelRequest, Ports, ReasoningDelta, TextDelta, ToolCallDelta
+from kelpie_core.ports import ModelFinished, ModelRequest, Ports, ReasoningDelta, TextDelta, ToolCallDelta
 from kelpie_core.service.commit import back_off
-from kelpie_core.texts import encodable
+from kelpie_core.texts import Mender, encodable
 from kelpie_core.turn.events import ModelReplied
 
 Piece = TextDelta | ReasoningDelta | ToolCallDelta
@@ -30,16 +30,14 @@ class _Collector:
     calls: dict[int, ToolCall] = attrs.field(factory=dict)
     finished: ModelFinished | None = None
 
-    def add(self, chunk: ModelChunk) -> None:
-        match chunk:
+    def add(self, piece: Piece) -> None:
+        match piece:
             case TextDelta(text=text):
                 self.text += text
             case ReasoningDelta(text=text):
                 self.reasoning += text
-            case ToolCallDelta():
-                self._add_call(chunk)
             case _:
-                self.finished = chunk
+                self._add_call(piece)
 
     def _add_call(self, chunk: ToolCallDelta) -> None:
         call = self.calls.get(chunk.index, ToolCall(id="", name="", arguments=""))
@@ -52,9 +50,9 @@ class _Collector:
     def content(self) -> tuple[ContentPart, ...]:
         parts: list[ContentPart] = []
         if self.reasoning:
-            parts.append(ReasoningPart(reasoning=encodable(self.reasoning)))
+            parts.append(ReasoningPart(reasoning=self.reasoning))
         if self.text:
-            parts.append(TextPart(text=encodable(self.text)))
+            parts.append(TextPart(text=self.text))
         return tuple(parts)
 
 
@@ -77,12 +75,21 @@ async def ask_model(
 async def _attempt(
     ports: Ports, request: ModelRequest, step_id: str, hear: Callable[[Piece], None] | None, heard: list[Piece]
 ) -> ModelReplied:
-    collector = _Collector()
+    collector, mender = _Collector(), Mender()
+
+    def take(piece: Piece) -> None:
+        collector.add(piece)
+        if hear is not None:
+            hear(piece)
+            heard.append(piece)
+
     async for chunk in ports.model.stream(request):
-        collector.add(chunk)
-        if hear is not None and not isinstance(chunk, ModelFinished):
-            hear(chunk)
-            heard.append(chunk)
+        if isinstance(chunk, ModelFinished):
+            collector.finished = chunk
+        else:
+            take(_mended(mender, chunk))
+    for key, text in mender.left():
+        take(_rest(key, text))
     if collector.finished is None:
         raise ModelError("the model's stream was cut", kind="llm_error")
     return ModelReplied(
@@ -94,12 +101,34 @@ async def _attempt(
     )
 
 
+def _mended(mender: Mender, piece: Piece) -> Piece:
+    match piece:
+        case TextDelta(text=text):
+            return TextDelta(text=mender.mend(("text", 0), text))
+        case ReasoningDelta(text=text):
+            return ReasoningDelta(text=mender.mend(("reasoning", 0), text))
+        case _:
+            return ToolCallDelta(
+                index=piece.index,
+                id=piece.id and encodable(piece.id),
+                name=piece.name and encodable(piece.name),
+                arguments=mender.mend(("arguments", piece.index), piece.arguments),
+            )
+
+
+def _rest(key: tuple[str, int], text: str) -> Piece:
+    """Return the piece for what the mender has left of a text."""
+    kind, index = key
+    if kind == "arguments":
+        return ToolCallDelta(index=index, arguments=text)
+    return TextDelta(text=text) if kind == "text" else ReasoningDelta(text=text)
+
+
 def _distinct(ports: Ports, calls: dict[int, ToolCall]) -> tuple[ToolCall, ...]:
     """Return the calls in order, each with an id of its own: returns are paired by it."""
     seen: set[str] = set()
     result: list[ToolCall] = []
-    for _, given in sorted(calls.items()):
-        call = ToolCall(id=encodable(given.id), name=encodable(given.name), arguments=encodable(given.arguments))
+    for _, call in sorted(calls.items()):
         if not call.id or call.id in seen:
             call = attrs.evolve(call, id=make_id("call", ports.entropy.bits(122)))
         seen.add(call.id)

@@ -28,7 +28,7 @@ class Runs:
 
     async def get(self, run_id: str) -> Run:
         """Return a run; raise NotFound."""
-        return await commit(self._ports, lambda tx: read_owned(tx, self._actor, RUNS, run_id))
+        return await commit(self._ports, lambda tx: self._read(tx, run_id))
 
     async def list(self, page: Page = Page(), *, agent_id: str | None = None) -> Sequence[Run]:
         """Return a page of runs, oldest first unless descending; raise NotFound, InvalidInput."""
@@ -47,7 +47,7 @@ class Runs:
         """Return a page of the messages that a run stored, its input first; raise NotFound, InvalidInput."""
 
         async def body(tx: Transaction) -> list[Message]:
-            await read_owned(tx, self._actor, RUNS, run_id)
+            await self._read(tx, run_id)
 
             async def position(message_id: str) -> Key:
                 message = await find_message(tx, message_id)
@@ -63,10 +63,16 @@ class Runs:
         """Return the steps of a run, in order; raise NotFound."""
 
         async def body(tx: Transaction) -> list[Step]:
-            await read_owned(tx, self._actor, RUNS, run_id)
+            await self._read(tx, run_id)
             return list(await tx.scan(STEPS, "by_run", (run_id,), limit=PAGE_ITEMS_MAX))
 
         return await commit(self._ports, body)
+
+    async def _read(self, tx: Transaction, run_id: str) -> Run:
+        run = await read_owned(tx, self._actor, RUNS, run_id)
+        if await tx.get(AGENTS, (run.agent_id,)) is None:
+            raise NotFound("run", run_id)  # its agent was deleted; the sweep has not come to it yet
+        return run
 
 
 async def find_message(tx: Transaction, message_id: str) -> Message:

@@ -123,6 +123,8 @@ class Supervisor:
         try:
             await driver.break_off(StopReason.ERROR, encodable(words))
         except (StoreError, NotFound) as second:
+            if isinstance(error, StoreError):
+                error.uncertain = True  # the input is stored: to send it again would double it
             raise error from second
 
 

@@ -85,7 +85,7 @@ def parsed_arguments(call: ToolCall) -> JsonObject | None:
     """Return the arguments as a JSON object; None if they are none."""
     try:
         value = msgspec.json.decode(call.arguments.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

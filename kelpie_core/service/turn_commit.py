@@ -141,7 +141,7 @@ class TurnCommit:
 
     def _finish(self, change: "_Change", effect: Finish) -> None:
         now = self.ports.clock.now()
-        error = RunError(type=effect.error_type, message=effect.error or "") if effect.error_type else None
+        error = RunError(type=effect.error_type, message=effect.error or "") if effect.error_type is not None else None
         change.run = attrs.evolve(
             change.run,
             status=status_of(effect.reason),

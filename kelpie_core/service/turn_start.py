@@ -4,6 +4,7 @@ import attrs
 
 from kelpie_core.errors import AgentBusy, AlreadyExists
 from kelpie_core.ids import make_id
+from kelpie_core.limits import INPUT_MESSAGES_MAX
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent, AgentHead, Lease
 from kelpie_core.model.message import Message
@@ -75,20 +76,25 @@ class TurnStart:
         raise Abandoned(head.lease.run_id)
 
     async def _earlier(self, tx: Transaction) -> Run | None:
-        """Return the run that the same input (by its otids) began before, if any.
+        """Return the run that this very input (by its otids) began before, if any.
 
-        Raises AlreadyExists if only a part of the input was sent before: the rest would be lost without a word.
+        Raises AlreadyExists if the input bears an otid that was sent before, but holds what was not sent then: to
+        answer it with the earlier run would lose that without a word.
         """
-        found: dict[str | None, str] = {}
         for otid in (draft.otid for draft in self.drafts if draft.otid is not None):
-            sent = await tx.scan(MESSAGES, "by_otid", (self.agent_id, otid), limit=1)
-            found.setdefault(sent[0].run_id if sent else None, otid)
-        if len(found) > 1:
-            raise AlreadyExists("message with otid", next(otid for key, otid in found.items() if key is not None))
-        run_id = next(iter(found), None)
-        if run_id is None:
-            return None
-        return await tx.get(RUNS, (run_id,))
+            # The last one: an imported history may hold the otid too, and that began no run here.
+            for sent in await tx.scan(MESSAGES, "by_otid", (self.agent_id, otid), limit=1, descending=True):
+                run = await tx.get(RUNS, (sent.run_id or "",))
+                if run is not None:
+                    await self._check_same(tx, run, otid)
+                    return run
+        return None
+
+    async def _check_same(self, tx: Transaction, run: Run, otid: str) -> None:
+        stored = await tx.scan(MESSAGES, "by_run", (run.id,), limit=INPUT_MESSAGES_MAX + 1)
+        told = [(message.otid, message.role, message.content) for message in stored if message.step_id is None]
+        if not all((draft.otid, draft.role, draft.content) in told for draft in self.drafts):
+            raise AlreadyExists("message with otid", otid)
 
     async def _begin(self, tx: Transaction, agent: Agent, head: AgentHead) -> Started:
         now, first, end = self.ports.clock.now(), head.seq_next, head.seq_next + len(self.drafts)

@@ -14,7 +14,13 @@ import attrs
 
 from kelpie_core.errors import ModelError, NotFound, StoreError
 from kelpie_core.ids import make_id
-from kelpie_core.limits import LEASE_RENEWALS_PER_LEASE, LEASE_SECONDS, PAGE_ITEMS_MAX, WINDOW_MESSAGES_MAX
+from kelpie_core.limits import (
+    LEASE_RENEWALS_PER_LEASE,
+    LEASE_SECONDS,
+    PAGE_ITEMS_MAX,
+    TOOL_GRACE_SECONDS,
+    WINDOW_MESSAGES_MAX,
+)
 from kelpie_core.model.agent import Agent, AgentHead, Lease
 from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.tool import Tool
@@ -28,6 +34,7 @@ from kelpie_core.service.model_reply import Piece, ask_model
 from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, needs_approval, run_tool
 from kelpie_core.service.turn_commit import Applied, Resolve, TurnCommit
 from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
+from kelpie_core.texts import encodable
 from kelpie_core.turn.effects import CallModel, RunTool, WorldEffect
 from kelpie_core.turn.events import Event, ModelFailed, Stopped, ToolReturned
 from kelpie_core.turn.machine import resume
@@ -122,7 +129,7 @@ class TurnDriver:
         try:
             reply = await ask_model(self.ports, request, step_id, hear if self.tokens else None)
         except ModelError as error:
-            return _happened(ModelFailed(kind=error.kind, message=str(error)))
+            return _happened(ModelFailed(kind=encodable(error.kind), message=encodable(str(error))))
         return _happened(reply, message_id)
 
     async def _request(self, tx: Transaction) -> ModelRequest:
@@ -177,13 +184,17 @@ class TurnDriver:
         try:
             await asyncio.wait((task, stop), timeout=self._seconds_left(), return_when=asyncio.FIRST_COMPLETED)
             if task.done():
+                if task.cancelled():  # by the far side itself: to take it for ours would hand the turn over for ever
+                    raise RuntimeError("the work was cancelled from within")
                 return task.result()
             self._check_stop()
             raise StopTurn(StopReason.MAX_SECONDS)
         finally:
             stop.cancel()
             task.cancel()
-            await asyncio.wait((task,))
+            _, stubborn = await asyncio.wait((task,), timeout=TOOL_GRACE_SECONDS)
+            for late in stubborn:  # a tool that will not stop must not hold the turn; what it gives comes too late
+                late.add_done_callback(_disregard)
 
     def _seconds_left(self) -> float:
         end = self.run.created_at + dt.timedelta(seconds=self.run.seconds_max)
@@ -227,6 +238,11 @@ class TurnDriver:
 
     def _make_id(self, prefix: str) -> str:
         return make_id(prefix, self.ports.entropy.bits(122))
+
+
+def _disregard(task: "asyncio.Future[T]") -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 @attrs.frozen(kw_only=True)

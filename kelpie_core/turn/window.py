@@ -36,20 +36,22 @@ def visible(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Return what the model may see: no leading system message (it is rendered anew), no half tool exchange."""
     if messages and messages[0].seq == 0 and messages[0].role is Role.SYSTEM:
         messages = messages[1:]
-    whole = _without_halves(messages)
-    while len(whole) < len(messages):  # what goes may have been the other half of what stayed
-        messages, whole = whole, _without_halves(whole)
-    return whole
-
-
-def _without_halves(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    called = {call.id for message in messages for call in message.tool_calls}
-    answered = {answer for message in messages for answer in answers_of(message)}
-    return tuple(
-        message
-        for message in messages
-        if all(call.id in answered for call in message.tool_calls) and all(a in called for a in answers_of(message))
-    )
+    seen: list[Message] = []
+    exchange: list[Message] = []
+    open_calls: set[str] = set()
+    for message in messages:
+        answers = set(answers_of(message))
+        if open_calls and (message.role is Role.APPROVAL or (answers and answers <= open_calls)):
+            exchange.append(message)
+            open_calls -= answers
+            if not open_calls:
+                seen += exchange
+            continue
+        # Whatever else comes here: an exchange that is still open stays half, and goes.
+        exchange, open_calls = [message], {call.id for call in message.tool_calls}
+        if not open_calls and not answers:
+            seen.append(message)
+    return tuple(seen)
 
 
 def answers_of(message: Message) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kelpie_core.errors import NotFound, Unsupported
+from kelpie_core.errors import NotFound, StoreError, Unsupported
 from kelpie_core.json_types import JsonObject
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.agent import Agent
@@ -31,12 +31,12 @@ async def create(request: Request) -> Response:
         await body_of(request), name_default=name_default, model_default=config_of(request).model_default
     )
     agent = await kelpie.agents.create(draft)
-    return await _answer_with(kelpie, agent.id)
+    return await _answer_stored(kelpie, agent.id)
 
 
 async def retrieve(request: Request) -> Response:
     """Return an agent."""
-    return await _answer_with(kelpie_of(request), agent_id_of(request))
+    return answer(await _state_json(kelpie_of(request), agent_id_of(request)))
 
 
 async def update(request: Request) -> Response:
@@ -44,7 +44,7 @@ async def update(request: Request) -> Response:
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     changes = agent_changes(await body_of(request), model_default=config_of(request).model_default)
     await kelpie.agents.update(agent_id, changes)
-    return await _answer_with(kelpie, agent_id)
+    return await _answer_stored(kelpie, agent_id)
 
 
 async def list_(request: Request) -> Response:
@@ -90,14 +90,14 @@ async def attach_block(request: Request) -> Response:
     """Give the agent a block."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.attach_block(agent_id, id_in_path(request, "block_id", "block"))
-    return await _answer_with(kelpie, agent_id)
+    return await _answer_stored(kelpie, agent_id)
 
 
 async def detach_block(request: Request) -> Response:
     """Take a block from the agent."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.detach_block(agent_id, id_in_path(request, "block_id", "block"))
-    return await _answer_with(kelpie, agent_id)
+    return await _answer_stored(kelpie, agent_id)
 
 
 async def list_tools(request: Request) -> Response:
@@ -111,14 +111,14 @@ async def attach_tool(request: Request) -> Response:
     """Give the agent a tool."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.attach_tool(agent_id, id_in_path(request, "tool_id", "tool"))
-    return await _answer_with(kelpie, agent_id)
+    return await _answer_stored(kelpie, agent_id)
 
 
 async def detach_tool(request: Request) -> Response:
     """Take a tool from the agent."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.detach_tool(agent_id, id_in_path(request, "tool_id", "tool"))
-    return await _answer_with(kelpie, agent_id)
+    return await _answer_stored(kelpie, agent_id)
 
 
 def refuse_order(query: Query, operation: str) -> None:
@@ -128,8 +128,13 @@ def refuse_order(query: Query, operation: str) -> None:
             raise Unsupported(f"{operation} with {name} {one_of(query, name)}")
 
 
-async def _answer_with(kelpie: Kelpie, agent_id: str) -> Response:
-    return answer(await _state_json(kelpie, agent_id))
+async def _answer_stored(kelpie: Kelpie, agent_id: str) -> Response:
+    """Answer a write with the agent as it is now; raise StoreError as `uncertain`, for the write is done by now."""
+    try:
+        return answer(await _state_json(kelpie, agent_id))
+    except StoreError as error:
+        error.uncertain = True
+        raise
 
 
 async def _state_json(kelpie: Kelpie, agent_id: str) -> JsonObject:

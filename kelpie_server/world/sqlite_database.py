@@ -12,6 +12,7 @@
 Methods raise what apsw raises, and StoreError where the content is corrupt; `commit_group` gives StoreErrors.
 """
 
+import contextlib
 from collections.abc import Sequence
 from functools import cache
 from typing import cast
@@ -78,6 +79,7 @@ class SqliteDatabase:
 
     def read(self, table: Table[object], key: bytes) -> Row | None:
         """Return the row with that key, or None."""
+        self._roll_back()
         found = cast(list[_Stored], self._connection.execute(_statements(table.name).read, (key,)).fetchall())
         for version, codec, body in found:
             _check_codec(table, codec)
@@ -86,6 +88,7 @@ class SqliteDatabase:
 
     def range(self, wanted: Range) -> list[EntryRow]:
         """Return the rows of a range, in the order of the scan."""
+        self._roll_back()
         found = []
         for entry, version, key, codec, body in cast(list[_Found], self._select(wanted, "t.key", "t.codec", "t.body")):
             _check_codec(wanted.table, codec)
@@ -99,10 +102,11 @@ class SqliteDatabase:
     def commit_group(self, commits: Sequence[Commit]) -> list[Exception | None]:
         """Write all commits under one sync; return for each the error to raise, or None when it is written."""
         try:
+            self._roll_back()
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes: list[Exception | None] = [self._commit_member(commit) for commit in commits]
         except Exception as error:
-            self._roll_back()
+            self._give_up()
             if len(commits) > 1:
                 return [outcome for commit in commits for outcome in self.commit_group((commit,))]
             return [as_store_error(error)]
@@ -110,7 +114,7 @@ class SqliteDatabase:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
             # The log may hold the whole transaction all the same, and a crash from here on bring it to light.
-            self._roll_back()
+            self._give_up()
             return [outcome or as_store_error(error, uncertain=True) for outcome in outcomes]
         return outcomes
 
@@ -157,8 +161,13 @@ class SqliteDatabase:
             raise StoreError(f"table {wanted.table.name}: index {wanted.index} leads to no record", retriable=False)
         return rows
 
+    def _give_up(self) -> None:
+        # What failed before is what is told. Should this fail too, whoever comes next begins with it.
+        with contextlib.suppress(apsw.Error):
+            self._roll_back()
+
     def _roll_back(self) -> None:
-        # Some failures roll back by themselves.
+        # Some failures roll back by themselves, and mostly there is nothing left of any.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

@@ -5,6 +5,8 @@ kept        what was told as done is there, once, and reads back as it was told
 refused     what was refused is not there
 once        what nobody knows of is there at most once
 paired      no tool call is open
+accounted   a run that ended has one step for each of its replies, and used what they used
+scripted    a turn that ended well called what its script says, and a tool's return is what the tool gave
 effects     a tool that must not run twice did not
 interrupted a call is given up only where a server died or another took over
 calm        without a fault no turn fails and nobody is left in doubt
@@ -12,7 +14,7 @@ edits       a memory edit that was reported is in the block, once; one that was 
 """
 
 from collections import Counter
-from functools import partial
+from functools import partial, reduce
 from typing import TypeVar, cast
 
 from kelpie_core.kelpie import Kelpie
@@ -23,13 +25,14 @@ from kelpie_core.model.content import text_of
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import RunStatus
 from kelpie_core.model.tool import ToolStatus
-from kelpie_core.model.turn import StopReason
+from kelpie_core.model.turn import StopReason, Usage
 from kelpie_core.optimistic import Range
 from kelpie_core.records import AGENTS, BY_KEY, MESSAGES, RUNS, STEPS, SWEEPS, Table
 from kelpie_core.service.drafts import Page
-from kelpie_core.service.tool_calls import INTERRUPTED
+from kelpie_core.service.tool_calls import INTERRUPTED, parsed_arguments
 from kelpie_sim.agents.client import SEND, Client
 from kelpie_sim.agents.cluster import Cluster
+from kelpie_sim.agents.faults import LlmMalformedToolCall
 from kelpie_sim.agents.language_model import last_words
 from kelpie_sim.check.history import Op
 
@@ -45,12 +48,14 @@ async def audit(cluster: Cluster) -> None:
     world.heal()
     await world.settle(lambda: _is_settled(cluster), within_seconds=SETTLE_SECONDS, what="every run ends")
     await check_told(cluster)
+    await check_accounts(cluster)
     agents = await client.until_done(_all_agents)
     for agent in agents:
         messages = await client.until_done(partial(history_of, agent_id=agent.id))
         check_sends(cluster, agent.id, messages)
         check_edits(cluster, agent.id, messages)
         check_interruptions(cluster, messages)
+        check_returns(cluster, messages)
         world.check(not cluster.state.account(agent.id).open_calls, "paired: a tool call is open at the end")
     check_effects(cluster)
     check_calm(cluster)
@@ -99,11 +104,37 @@ def _check_send(cluster: Cluster, op: Op, found: int, of_run: dict[str, list[Mes
             messages = of_run.get(str(op.result["run"]), [])
             stored = tuple(message.seq for message in messages)
             check(op.result["messages"] == stored, "kept: the messages of a turn do not read back as they were told")
+            told = cluster.state.told.get(op.index)  # over HTTP a client is told less than the messages
+            check(told is None or told == tuple(messages), "kept: a message does not read back as it was told")
             if op.result["reason"] == StopReason.END_TURN:
                 check(
                     text_of(messages[-1].content) == last_words(str(op.arguments["script"])),
                     "kept: a turn that ended well gave half an answer",
                 )
+                _check_calls(cluster, str(op.arguments["script"]), messages)
+
+
+def _check_calls(cluster: Cluster, script: str, messages: list[Message]) -> None:
+    """Check that a turn which ended well made the calls of its script, unless the model was made to spoil one."""
+    if any(r.fired and r.kind == LlmMalformedToolCall.__name__ for r in cluster.world.faults.report()):
+        return
+    lines = [line.removeprefix("call ") for line in script.split("\n") if line.startswith("call ")]
+    asked = [call for line in lines for call in line.split(" & ")]
+    made = [f"{call.name} {call.arguments}" for message in messages for call in message.tool_calls]
+    cluster.world.check(asked == made, "scripted: a turn that ended well did not make the calls of its script")
+
+
+def check_returns(cluster: Cluster, messages: list[Message]) -> None:
+    """Check that what a scripted tool returned is stored as it gave it: `look` its text, `note` that it is noted."""
+    calls = {(m.run_id, m.step_id, c.id): c for m in messages for c in m.tool_calls if c.name in ("look", "note")}
+    for message in messages:
+        for returned in message.tool_returns:
+            call = calls.get((message.run_id, message.step_id, returned.tool_call_id or ""))
+            if call is None or returned.status is not ToolStatus.SUCCESS:
+                continue
+            asked = (parsed_arguments(call) or {}).get("text", "")
+            given = asked if call.name == "look" else "noted"
+            cluster.world.check(returned.text == given, "scripted: a tool's return is not what the tool gave")
 
 
 async def check_told(cluster: Cluster) -> None:
@@ -116,6 +147,23 @@ async def check_told(cluster: Cluster) -> None:
         run = runs.get(str(op.result["run"]))
         stored = run is not None and (run.status is RunStatus.FAILED) == op.result["failed"]
         cluster.world.check(stored, "kept: a run is accounted otherwise than its sender was told")
+
+
+async def check_accounts(cluster: Cluster) -> None:
+    """Check that each run which ended, of an agent that is there, has the steps of its replies and their usage."""
+    agents = {agent.id for agent in await records_of(cluster, AGENTS)}
+    steps, of_run = await records_of(cluster, STEPS), dict[tuple[str, str | None], list[Message]]()
+    for message in await records_of(cluster, MESSAGES):
+        of_run.setdefault((message.agent_id, message.run_id), []).append(message)
+    for run in await records_of(cluster, RUNS):
+        if run.agent_id not in agents or run.status is RunStatus.RUNNING:
+            continue
+        own = [step for step in steps if step.run_id == run.id]
+        replies = [m.step_id for m in of_run.get((run.agent_id, run.id), ()) if m.role is Role.ASSISTANT]
+        made = sorted(step.id for step in own) == sorted(key for key in replies if key is not None)
+        cluster.world.check(made, "accounted: a run has not one step for each of its replies")
+        used = reduce(Usage.plus, (step.usage for step in own), Usage())
+        cluster.world.check(run.usage == used, "accounted: a run did not use what its steps used")
 
 
 def check_edits(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:

@@ -47,6 +47,7 @@ class Client:
 
         async def work(kelpie: Kelpie) -> None:
             result = await kelpie.messages.send(agent_id, [draft(script)], options)
+            self.cluster.state.told[op.index] = tuple(result.messages)
             op.ok(run=result.run.id, failed=False, reason=result.run.stop_reason, messages=_seqs(result.messages))
 
         return await self._told(op, server, work)
@@ -76,6 +77,7 @@ class Client:
         assert heard.ended is not None, "checked on the line before"
         heard.check(self.cluster)
         run = heard.ended
+        self.cluster.state.told[op.index] = tuple(heard.messages)
         op.ok(run=run.id, failed=run.error is not None, reason=run.stop_reason, messages=_seqs(heard.messages))
         return op
 

@@ -2,7 +2,9 @@
 
     order        messages of an agent are numbered without a gap, and none is ever changed
     pairing      a stored tool call is answered by the next tool messages; only an approval comes between
-    fencing      the lease's token never falls, and only who holds the lease adds messages of a turn
+    fencing      the lease's token never falls; only who holds the lease adds messages of a turn, moves the head, or
+                 changes a run that is not ended; a lease is granted to who asks for it
+    window       what the model may see is never forgotten, and every new message is added to it
     one turn     an agent has at most one run that is not ended, and a run ends once
     limit        no block is longer than its limit
     sight        what a stream calls stored is stored (checked when a client hears of it)
@@ -16,7 +18,7 @@ from typing import TypeVar, cast
 import attrs
 
 from kelpie_core.keys import KeyPart, encode_key
-from kelpie_core.model.agent import AgentHead
+from kelpie_core.model.agent import Agent, AgentHead, Span
 from kelpie_core.model.block import Block
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunStatus
@@ -27,7 +29,7 @@ from kelpie_sim.simulation import World
 
 R = TypeVar("R")
 COMMITTED = "commit"
-LAWS = ("order", "pairing", "fencing", "one turn", "limit")
+LAWS = ("order", "pairing", "fencing", "window", "one turn", "limit")
 
 
 @attrs.define(eq=False)
@@ -40,17 +42,23 @@ class _Account:
     holder: str | None = None
     holder_run: str | None = None
     unfinished_run: str | None = None
+    head_last: AgentHead | None = None
+    autoclear: bool = False
 
 
 @attrs.define(eq=False)
 class StoredState:
-    """The accounts of all agents, and what is wrong with the last commit, by law."""
+    """The accounts of all agents, and what is wrong with the last commit, by law.
+
+    `told` are the messages of a turn as a client was told them, by the operation's index: the audit reads them back.
+    """
 
     world: World
     durable: Backend
     accounts: dict[str, _Account] = attrs.field(factory=dict)
     wrong: dict[str, str] = attrs.field(factory=dict)
-    _runs: dict[str, RunStatus] = attrs.field(factory=dict)
+    told: dict[int, tuple[Message, ...]] = attrs.field(factory=dict)
+    _runs: dict[str, Run] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         for law in LAWS:
@@ -71,14 +79,16 @@ class StoredState:
                     messages.append(message)
                 case AgentHead() as head:
                     heads.append(head)
+                case Agent() as agent:
+                    self.account(agent.id).autoclear = agent.message_buffer_autoclear
                 case Run() as run:
-                    self._run(run)
+                    self._run(run, holder)
                 case Block() as block if len(block.value) > block.limit:
                     self.wrong["limit"] = f"block {block.label} has {len(block.value)} of {block.limit} characters"
         for message in sorted(messages, key=lambda message: (message.agent_id, message.seq)):
             self._message(message, holder)
         for head in heads:
-            self._head(head)
+            self._head(head, holder)
         self.world.invariants.notify(COMMITTED)
 
     def account(self, agent_id: str) -> _Account:
@@ -118,22 +128,40 @@ class StoredState:
         if of_turn and (message.run_id, holder) != (account.holder_run, account.holder):
             self.wrong["fencing"] = f"a {message.role} message came from who does not hold the lease"
 
-    def _head(self, head: AgentHead) -> None:
+    def _head(self, head: AgentHead, holder: str) -> None:
         account = self.account(head.agent_id)
+        if account.head_last is not None:
+            self._check_moved(account, account.head_last, head, holder)
         if head.token_last < account.token_last:
             self.wrong["fencing"] = f"the token fell from {account.token_last} to {head.token_last}"
         if head.seq_next != account.seq_next:
             self.wrong["order"] = f"the head says {head.seq_next} is next, the messages say {account.seq_next}"
+        account.head_last = head
         account.token_last = head.token_last
         account.holder = None if head.lease is None else head.lease.holder
         account.holder_run = None if head.lease is None else head.lease.run_id
 
-    def _run(self, run: Run) -> None:
+    def _check_moved(self, account: _Account, before: AgentHead, head: AgentHead, holder: str) -> None:
+        """Check a head that was there before: an agent that is made, or imported, is nobody's yet."""
+        if head.token_last > before.token_last:
+            if head.lease is None or head.lease.holder != holder:
+                self.wrong.setdefault("fencing", "a lease was granted to another than who asked for it")
+        elif holder != account.holder:
+            self.wrong.setdefault("fencing", "the head was moved by who does not hold the lease")
+        seen = (*before.window, Span(first=before.seq_next, end=head.seq_next))
+        if not account.autoclear and not all(_covers(head.window, span) for span in seen):
+            self.wrong["window"] = f"of the messages up to {head.seq_next} some are not in the window any more"
+
+    def _run(self, run: Run, holder: str) -> None:
         account = self.account(run.agent_id)
-        before = self._runs.setdefault(run.id, run.status)
-        if before not in (RunStatus.RUNNING, run.status):
-            self.wrong["one turn"] = f"a run that was {before} became {run.status}"
-        self._runs[run.id] = run.status
+        before = self._runs.get(run.id, run)
+        if before.status not in (RunStatus.RUNNING, run.status):
+            self.wrong["one turn"] = f"a run that was {before.status} became {run.status}"
+        own = (run.id, holder) == (account.holder_run, account.holder)
+        mere_wish = run == attrs.evolve(before, cancel_requested=run.cancel_requested)
+        if before.status is RunStatus.RUNNING and not own and not mere_wish:
+            self.wrong["fencing"] = "a run was changed by who does not hold the lease"
+        self._runs[run.id] = run
         if run.status is not RunStatus.RUNNING:
             if account.unfinished_run == run.id:
                 account.unfinished_run = None
@@ -141,3 +169,12 @@ class StoredState:
             self.wrong["one turn"] = "a run began while another of the same agent was not ended"
         else:
             account.unfinished_run = run.id
+
+
+def _covers(window: tuple[Span, ...], wanted: Span) -> bool:
+    """Return whether every message of a span is in the window."""
+    missing = wanted.first
+    for span in sorted(window, key=lambda span: span.first):
+        if span.first <= missing < span.end:
+            missing = span.end
+    return missing >= wanted.end

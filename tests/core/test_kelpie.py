@@ -3,7 +3,9 @@
 import asyncio
 
 import attrs
+import pytest
 
+from kelpie_core.errors import StoreError
 from kelpie_core.ids import is_id
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.limits import LEASE_SECONDS
@@ -15,7 +17,7 @@ from kelpie_core.service.drafts import AgentDraft
 from kelpie_core.service.import_plan import ImportOptions
 from kelpie_core.service.recovery import RECOVERY_PAGE_RUNS
 from tests.house import OTHERS, House, everything, gist, house, said
-from tests.twins import NOON, Harm, Reply, virtual
+from tests.twins import NOON, FlakyStore, Harm, Reply, virtual
 
 
 async def dying(home: House) -> None:
@@ -112,3 +114,22 @@ async def test_agents_travel_as_files() -> None:
         (await home.main.agents.get(key)).name,
         (await home.main.agents.get(key)).system,
     )
+
+
+@virtual
+async def test_run_that_cannot_be_taken_up_does_not_keep_the_others() -> None:
+    """Recovery goes on behind a run whose agent cannot be read, does what is due, and says so at its end."""
+    home = house(Reply(text="well", seconds=1))
+    agents = [await home.agent() for _ in range(2)]
+    for agent in agents:
+        store = FlakyStore(home.memory)
+        store.arm(Harm.DIE_AFTER)
+        home.dead.append(asyncio.ensure_future(home.kelpie(store).messages.send(agent.id, [said()])))
+        await store.died.wait()
+    await home.clock.sleep(31)
+    home.store.arm(Harm.CORRUPT, 2)  # the first transaction lists the runs
+    with pytest.raises(StoreError, match="a page is corrupt"):
+        await home.main.recover()
+    await home.main.aclose()
+    statuses = [run.status for run in await home.main.runs.list()]
+    assert [RunStatus.RUNNING, RunStatus.COMPLETED] == statuses

@@ -10,7 +10,7 @@ import httpx
 from starlette.applications import Starlette
 
 from kelpie_core.echo_model import EchoModel
-from kelpie_core.errors import StoreError
+from kelpie_core.errors import KelpieError
 from kelpie_core.ids import uuid4_of
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.memory_store import MemoryStore
@@ -45,16 +45,22 @@ class CountingEntropy:
 
 
 class BreakableStore:
-    """A store in memory that fails every transaction while it is broken."""
+    """A store in memory that fails every transaction while it is broken, which it may become after some more."""
 
     def __init__(self) -> None:
         self._store = MemoryStore()
-        self.broken: StoreError | None = None
+        self.broken: KelpieError | None = None
+        self._healthy = 0
+
+    def fail_after(self, count: int, error: KelpieError) -> None:
+        """Be broken with that error after `count` more transactions."""
+        self.broken, self._healthy = error, count
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Return a transaction; raise what the store is broken with."""
-        if self.broken is not None:
+        if self.broken is not None and self._healthy == 0:
             raise self.broken
+        self._healthy = max(self._healthy - 1, 0)
         return self._store.transaction()
 
 

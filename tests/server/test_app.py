@@ -8,7 +8,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kelpie_core.errors import StoreError
+from kelpie_core.errors import InvariantBroken, StoreError
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.run import RunStatus
 from kelpie_core.ports import ModelChunk, ModelFinished, ModelRequest, TextDelta
@@ -143,15 +143,19 @@ def test_unfinished_runs_are_taken_up_at_the_start():
     assert [RunStatus.RUNNING.value, RunStatus.COMPLETED.value] == statuses
 
 
-def test_unfinished_runs_are_taken_up_later():
-    """The app looks again and again for runs that nobody drives; a store that fails meanwhile ends nothing."""
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [(StoreError("disk", retriable=False), "recovery_failed"), (InvariantBroken("ours"), "recovery_broke")],
+)
+def test_unfinished_runs_are_taken_up_later(failure, told):
+    """The app looks again and again for runs that nobody drives; what fails meanwhile is heard of and ends nothing."""
     go = asyncio.Event()
 
     async def test(world: World) -> list[str]:
         with structlog.testing.capture_logs() as logs:
             async with world.app.router.lifespan_context(world.app):
                 run_id = await left_at_work(world)
-                world.store.broken = StoreError("disk", retriable=False)
+                world.store.broken = failure
                 await world.clock.advance(30)
                 world.store.broken = None
                 go.set()
@@ -159,9 +163,7 @@ def test_unfinished_runs_are_taken_up_later():
         assert RunStatus.COMPLETED is (await world.kelpie.runs.get(run_id)).status
         return [log["event"] for log in logs if log["event"] != "request"]
 
-    assert ["recovery_failed", "runs_taken_up"] == in_world(
-        test, model=ScriptedModel(says("never"), says("hello"), go=go)
-    )
+    assert [told, "runs_taken_up"] == in_world(test, model=ScriptedModel(says("never"), says("hello"), go=go))
 
 
 def test_a_dead_process_s_lease_is_taken_over():

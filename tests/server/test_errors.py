@@ -108,5 +108,7 @@ def test_our_own_mistakes_are_logged_and_not_told(error):
 
 
 def test_stopping():
-    """A turn that is left to the next process is not to be sent again."""
-    assert (503, "false") == (stopping_answer().status_code, stopping_answer().headers["x-should-retry"])
+    """A request that is given up is not to be sent again: it may be done, and nobody is told that it is or will be."""
+    answer = stopping_answer()
+    assert (503, "false") == (answer.status_code, answer.headers["x-should-retry"])
+    assert {"detail": "the server is stopping; whether this was done is unknown"} == body_of(answer)

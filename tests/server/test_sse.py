@@ -174,6 +174,7 @@ def test_a_cancelled_answer_cancels_its_parts():
         await exchange.start()
         told = events_of(b"".join([piece async for piece in exchange.body()]))
         assert [None, None, "error", None] == [name for name, _ in told]
+        assert "the server is stopping; the turn goes on when it is back" in str(told[2])
         return turn.closed
 
     assert asyncio.run(test())

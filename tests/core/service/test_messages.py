@@ -497,3 +497,39 @@ async def test_list_is_by_page() -> None:
     assert ["system:"] == gist(await home.main.messages.list(agent.id, Page(limit=1)))
     newest = await home.main.messages.list(agent.id, Page(limit=1, descending=True))
     assert ["assistant: hello there"] == gist(newest)
+
+
+@virtual
+async def test_new_input_beside_an_old_otid_is_refused() -> None:
+    """What was not sent before is not answered with an earlier turn: nothing of it would be stored."""
+    home = house()
+    agent = await home.agent()
+    await home.main.messages.send(agent.id, [said("one", otid="1")])
+    before = await everything(home.memory)
+    for drafts in ([said("one", otid="1"), said("two")], [said("another", otid="1")]):
+        with pytest.raises(AlreadyExists, match="message with otid '1' exists already"):
+            await home.main.messages.send(agent.id, drafts)
+    assert before == await everything(home.memory)
+
+
+@virtual
+async def test_otid_of_an_imported_history_begins_one_turn() -> None:
+    """The imported message began no run here; ours did, and is found again."""
+    home = house()
+    agent = await home.agent()
+    await home.main.messages.send(agent.id, [said("one", otid="1")])
+    data = b"".join([piece async for piece in home.main.transfer.export_file(agent.id)])
+    (copy,) = await home.main.transfer.import_file(data)
+    results = [await home.main.messages.send(copy, [said("again", otid="1")]) for _ in range(3)]
+    assert [results[0]] * 3 == results
+    assert 2 == [one.otid for one in await home.main.messages.list(copy)].count("1")
+
+
+@virtual
+async def test_exchange_that_the_window_cuts_is_not_seen() -> None:
+    """A provider that numbers its calls anew in each reply never sees a return without its call."""
+    home = house(Reply(calls=(call("look", key="call_0"),)), Reply(text="ok"))
+    agent = await home.agent(ToolDraft(name="look", idempotent=True))
+    for count in (2, *[1] * 60):
+        await home.main.messages.send(agent.id, [said(str(number)) for number in range(count)])
+    assert all(request.messages[0].role is not Role.TOOL for request in home.model.requests)

@@ -155,13 +155,17 @@ async def test_bug_in_the_model_is_not_retried() -> None:
 
 @virtual
 async def test_half_characters_are_mended() -> None:
-    """What the model says can be stored, whatever it says."""
+    """What the model says can be told and stored, whatever it says; a pair that its stream cuts comes whole."""
     chunks: Attempt = (
         ReasoningDelta(text="\ud800"),
-        TextDelta(text="a\udfff"),
+        TextDelta(text="a\ud83d"),
         ToolCallDelta(index=0, id="c\ud800", name="n\ud800", arguments="\ud800"),
+        TextDelta(text="\ude00b"),
+        TextDelta(text="\ud83d"),
         END,
     )
-    reply = await ask_model(ports(chunks), REQUEST, "s", None)
-    assert (ReasoningPart(reasoning="?"), TextPart(text="a?")) == reply.content
-    assert (ToolCall(id="c?", name="n?", arguments="?"),) == reply.tool_calls
+    heard: list[Piece] = []
+    reply = await ask_model(ports(chunks), REQUEST, "s", heard.append)
+    assert (ReasoningPart(reasoning="\ufffd"), TextPart(text="a\U0001f600b\ufffd")) == reply.content
+    assert (ToolCall(id="c\ufffd", name="n\ufffd", arguments="\ufffd"),) == reply.tool_calls
+    assert "a\U0001f600b\ufffd" == "".join(piece.text for piece in heard if isinstance(piece, TextDelta))

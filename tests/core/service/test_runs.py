@@ -8,7 +8,7 @@ from kelpie_core.model.turn import Usage
 from kelpie_core.service.drafts import ToolDraft
 from kelpie_core.service.runs import find_message
 from tests.house import OTHERS, call, gist, house, said
-from tests.twins import NOON, Reply, virtual
+from tests.twins import NOON, Harm, Reply, virtual
 
 
 @virtual
@@ -65,3 +65,17 @@ async def test_message_is_found_by_its_id() -> None:
         assert message == await find_message(tx, message.id)
         with pytest.raises(NotFound, match="message 'message-x' was not found"):
             await find_message(tx, "message-x")
+
+
+@virtual
+async def test_run_of_a_deleted_agent_is_not_found() -> None:
+    """What belongs to a deleted agent is gone at once, also while its sweep cannot be done."""
+    home = house()
+    agent = await home.agent()
+    result = await home.main.messages.send(agent.id, [said("secret")])
+    home.store.arm(Harm.FAIL_ON, 2)
+    await home.main.agents.delete(agent.id)
+    home.store.arm(None)
+    for read in (home.main.runs.get, home.main.runs.messages, home.main.runs.steps):
+        with pytest.raises(NotFound, match=result.run.id):
+            await read(result.run.id)

@@ -49,6 +49,7 @@ def failed(text: str, key: str = "roll") -> ToolReturn:
         ('"{}"', None),
         ("{} {}", None),
         ('{"a": \ud800}', None),
+        ("[" * 100_000, None),
     ],
 )
 def test_arguments_are_a_json_object(arguments: str, expected: object) -> None:
@@ -84,7 +85,7 @@ def test_memory_tool_is_builtin(name: str, tool_type: ToolType, expected: bool) 
         (Act(text="no", status=ToolStatus.ERROR), failed("no")),
         (Act(error=ToolError("no sandbox")), failed("the tool could not be run: no sandbox")),
         (Act(error=NotFound("agent", "x")), failed("the tool could not be run: agent 'x' was not found")),
-        (Act(text="half \ud800"), gave("half ?")),
+        (Act(text="half \ud800"), gave("half \ufffd")),
         (Act(seconds=184), gave("done")),
         (Act(seconds=186), failed("the tool did not return within 180 s")),
     ],
@@ -117,7 +118,7 @@ async def test_output_is_made_fit() -> None:
     ports = attrs.evolve(house().ports(), tools=Noisy())
     returned = await run_tool(ports, AGENT, (ROLL,), call("roll"), False)
     stderr = ("x" * 10 + "... [cut: 11 characters, 10 are allowed]",)
-    assert attrs.evolve(gave(""), text=None, stdout=("?",), stderr=stderr) == returned
+    assert attrs.evolve(gave(""), text=None, stdout=("\ufffd",), stderr=stderr) == returned
 
 
 @virtual

@@ -1,15 +1,18 @@
 """Driving a turn: tools, limits, failures, deaths, and other processes, at every commit."""
 
 import asyncio
+import contextlib
 import datetime as dt
+from collections.abc import AsyncIterator
 
 import pytest
 
-from kelpie_core.errors import InvariantBroken, LeaseLost, NotFound, StoreError, TurnFailed
+from kelpie_core.errors import InvariantBroken, LeaseLost, ModelError, NotFound, StoreError, TurnFailed
 from kelpie_core.limits import LEASE_SECONDS, MODEL_RETRIES_MAX, TOOL_SECONDS_DEFAULT
 from kelpie_core.model.agent import TurnLimits
 from kelpie_core.model.run import Run, RunError, RunStatus
 from kelpie_core.model.turn import StopReason, Usage
+from kelpie_core.ports import ModelChunk, ModelRequest
 from kelpie_core.records import AGENTS, BLOCKS, HEADS, Table
 from kelpie_core.service.drafts import BlockDraft, ToolDraft, TurnOptions
 from kelpie_core.service.messages import TurnResult
@@ -536,3 +539,112 @@ async def test_agent_that_is_gone_stops_the_turn(table: Table[object]) -> None:
     with pytest.raises(NotFound, match=agent.id):
         await anext(stream)
     assert [] == home.model.requests
+
+
+CANCELLED_WITHIN = repr(RuntimeError("the work was cancelled from within"))
+
+
+class _CancelledWithin:
+    """A model that is cancelled by its own doing."""
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelChunk]:
+        """Raise."""
+        raise asyncio.CancelledError
+        yield
+
+
+def test_work_that_is_cancelled_from_within_is_a_bug() -> None:
+    """It fails its run, once: to take it for the turn's own end would hand the turn over for ever."""
+    home = House(model=_CancelledWithin())  # type: ignore[arg-type]
+
+    async def story() -> None:
+        agent = await home.agent()
+        with pytest.raises(TurnFailed, match="cancelled from within"):
+            await home.main.messages.send(agent.id, [said()])
+        assert RunStatus.FAILED is (await the_run(home)).status
+
+    run(story(), complaints=(CANCELLED_WITHIN,))
+
+
+def test_bug_that_cannot_be_accounted_is_heard() -> None:
+    """If the store fails too, the sender hears of the bug itself, and the run is left to recovery."""
+    home = House(model=_CancelledWithin())  # type: ignore[arg-type]
+
+    async def story() -> None:
+        agent = await home.agent()
+        home.store.arm(Harm.FAIL_ON, 3)
+        with pytest.raises(RuntimeError, match="cancelled from within"):
+            await home.main.messages.send(agent.id, [said()])
+        home.store.arm(None)
+        assert RunStatus.RUNNING is (await the_run(home)).status
+
+    run(story(), complaints=(CANCELLED_WITHIN,))
+
+
+class _Stubborn:
+    """A tool that does not stop when it is told to, for an hour."""
+
+    async def run(self, *_: object) -> None:
+        """Go on."""
+        end = asyncio.get_running_loop().time() + 3_600
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(left)
+
+
+@virtual
+async def test_tool_that_will_not_stop_does_not_hold_the_turn() -> None:
+    """A cancelled turn ends a moment later, whatever its tool does."""
+    home = House(model=ScriptedModel((Reply(calls=(call("roll"),)),)), tools=_Stubborn())  # type: ignore[arg-type]
+    agent = await home.agent(ROLL)
+    turn = asyncio.ensure_future(home.main.messages.send(agent.id, [said()]))
+    await home.clock.sleep(1)
+    await home.main.messages.cancel(agent.id)
+    assert (StopReason.CANCELLED, 6) == ((await turn).run.stop_reason, asyncio.get_running_loop().time())
+    await home.clock.sleep(4_000)
+
+
+@pytest.mark.parametrize("after", [1, 10])
+@virtual
+async def test_cancelled_tool_may_take_its_time(after: float) -> None:
+    """A tool that ends by its cancellation only after the turn has left it is not waited for, nor heard of."""
+
+    async def run(*_: object) -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(after)
+
+    tools = type("Slow", (), {"run": staticmethod(run)})()
+    home = House(model=ScriptedModel((Reply(calls=(call("roll"),)),)), tools=tools)
+    agent = await home.agent(ROLL)
+    turn = asyncio.ensure_future(home.main.messages.send(agent.id, [said()]))
+    await home.clock.sleep(1)
+    await home.main.messages.cancel(agent.id)
+    assert (StopReason.CANCELLED, 1 + min(after, 5)) == (
+        (await turn).run.stop_reason,
+        asyncio.get_running_loop().time(),
+    )
+    await home.clock.sleep(100)
+
+
+@virtual
+async def test_error_after_the_start_is_uncertain() -> None:
+    """A sender whose input is stored is never told to send it again."""
+    home = busy_house()
+    deed = await busy_turn(home)
+    home.store.arm(Harm.FAIL_ON, 2)
+    with pytest.raises(StoreError) as caught:
+        await deed()
+    assert caught.value.uncertain
+
+
+@pytest.mark.parametrize(("kind", "words"), [("", "x"), ("llm_rate_limit", "bad \ufffd")])
+@virtual
+async def test_failure_of_the_model_is_told_as_it_is(kind: str, words: str) -> None:
+    """However odd a model's error, its run fails and its sender hears of it."""
+    home = house(ModelError(words.replace("\ufffd", "\ud800"), kind=kind, retriable=False))
+    agent = await home.agent()
+    with pytest.raises(TurnFailed) as caught:
+        await home.main.messages.send(agent.id, [said()])
+    assert (kind, words) == (caught.value.kind, str(caught.value))

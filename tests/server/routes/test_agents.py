@@ -1,8 +1,11 @@
 """Agents over HTTP, and what is attached to them."""
 
+import asyncio
+
 import pytest
 from letta_client.types import AgentState
 
+from kelpie_core.errors import StoreError
 from kelpie_server.routes.agents import states_json
 from tests.core.wire.letta_samples import read_by_sdk
 from tests.server.far_sides import World, in_world, unknown
@@ -220,3 +223,47 @@ def test_ids(agent_id, status, path):
         return (await world.http.get(f"/v1/agents/{agent_id}{path}")).status_code
 
     assert status == in_world(test)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/agents"),
+        ("PATCH", "/v1/agents/{agent}"),
+        ("PATCH", "/v1/agents/{agent}/core-memory/blocks/attach/{block}"),
+        ("PATCH", "/v1/agents/{agent}/core-memory/blocks/detach/{block}"),
+        ("PATCH", "/v1/agents/{agent}/tools/attach/{tool}"),
+        ("PATCH", "/v1/agents/{agent}/tools/detach/{tool}"),
+    ],
+)
+def test_what_is_stored_is_not_to_be_sent_again(method, path):
+    """If a write went through and only the read for its answer fails, a client is not told to write once more."""
+
+    async def test(world: World) -> None:
+        named = {"agent": await world.make_agent(), "block": await make_block(world), "tool": await make_tool(world)}
+        world.store.fail_after(1, StoreError("the disk failed", retriable=True))
+        asked = asyncio.ensure_future(world.http.request(method, path.format(**named), json={"name": "Ada"}))
+        while not asked.done():
+            await world.clock.advance(10)
+        told = await asked
+        assert (503, "false") == (told.status_code, told.headers["x-should-retry"])
+        world.store.broken = None
+        if path == "/v1/agents":
+            assert 1 == len((await world.http.get(path, params={"name": "Ada"})).json())
+
+    in_world(test)
+
+
+def test_what_is_not_stored_may_be_sent_again():
+    """If the write itself failed for certain, or nothing was written at all, a client may ask once more."""
+
+    async def test(world: World) -> None:
+        agent_id = await world.make_agent()
+        for method, path in (("POST", "/v1/agents"), ("GET", f"/v1/agents/{agent_id}")):
+            world.store.fail_after(0, StoreError("the disk failed", retriable=True))
+            asked = asyncio.ensure_future(world.http.request(method, path, json={"name": "Ada"}))
+            while not asked.done():
+                await world.clock.advance(10)
+            assert (503, "true") == ((await asked).status_code, (await asked).headers["x-should-retry"])
+
+    in_world(test)

@@ -1,6 +1,7 @@
 """Turns, plain and streamed; histories; cancelling."""
 
 import asyncio
+import json
 
 import pytest
 import structlog
@@ -283,3 +284,26 @@ def test_the_same_otid_is_one_message():
         assert 3 == len((await world.http.get(path)).json())
 
     in_world(test)
+
+
+@pytest.mark.parametrize("path", ["messages", "messages/stream"])
+def test_who_still_waits_when_the_server_stops_is_promised_nothing(path):
+    """A sender who waits for a busy agent has no turn that could go on: it is told that nobody knows."""
+
+    async def test(world: World) -> None:
+        agent_id = await world.make_agent()
+        first = post(world.app, f"/v1/agents/{agent_id}/messages", {"input": "one"})
+        await settle()
+        second = post(world.app, f"/v1/agents/{agent_id}/{path}", {"input": "two"})
+        await settle()
+        second.task.cancel()
+        start = await second.start()
+        told = b"".join([piece async for piece in second.body()])
+        assert (503, b"false") == (start["status"], dict(start["headers"])[b"x-should-retry"])
+        assert {"detail": "the server is stopping; whether this was done is unknown"} == json.loads(told)
+        history = (await world.http.get(f"/v1/agents/{agent_id}/messages")).json()
+        assert ["one"] == [one["content"] for one in history if one["message_type"] == "user_message"]
+        first.task.cancel()
+        await asyncio.wait((first.task, second.task))
+
+    in_world(test, model=ScriptedModel(says("never"), go=asyncio.Event()), busy_wait_seconds=60.0)

@@ -1,7 +1,7 @@
 """The connection: durability settings, groups, and what each failure of the disk becomes."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -248,3 +248,37 @@ def test_a_close_that_fails_closes_all_the_same(path: str, disk: FaultyDisk) -> 
     again = SqliteDatabase(path)
     assert keys_in(again) == [b"a"]
     again.close()
+
+
+@pytest.mark.parametrize(("failing", "uncertain"), [({"COMMIT", "ROLLBACK"}, True), ({"heads", "ROLLBACK"}, False)])
+@pytest.mark.parametrize("first", ["read", "range", "commit_group"])
+def test_a_rollback_that_fails_too(database: SqliteDatabase, failing: set[str], uncertain: bool, first: str) -> None:
+    """If a group fails and so does its rollback, that is a StoreError; whatever comes next sees nothing of the group.
+
+    It is uncertain only if the commit was begun.
+    """
+
+    def authorize(operation: int, what: str | None, *_: str | None) -> int:
+        if what in failing and operation != apsw.SQLITE_READ:
+            raise apsw.IOError("failed on purpose")
+        return apsw.SQLITE_OK
+
+    database._connection.authorizer = authorize
+    (outcome,) = database.commit_group([creation(b"a")])
+    database._connection.authorizer = None
+    assert isinstance(outcome, StoreError)
+    assert [uncertain, True] == [outcome.uncertain, database._connection.in_transaction]
+    seen: dict[str, Callable[[], object]] = {
+        "read": lambda: database.read(HEADS_TABLE, b"a"),
+        "range": lambda: database.range(EVERYTHING) or None,
+        "commit_group": lambda: database.commit_group([creation(b"a")])[0],
+    }
+    assert seen[first]() is None
+
+
+def test_a_group_that_fails_is_rolled_back_at_once(database: SqliteDatabase) -> None:
+    """Nothing of a group that failed before its commit is left open, so that no backup copies it."""
+    database._connection.execute("INSERT INTO sweeps__by_due VALUES (?, ?)", (b"e", b"gone"))
+    wanted = Range(table=SWEEPS_TABLE, index="by_due", low=b"", high=b"\xff", limit=1)
+    (outcome,) = database.commit_group([Commit(scans=(Scan(range=wanted, seen=()),), writes=creation(b"a").writes)])
+    assert [StoreError, False] == [type(outcome), database._connection.in_transaction]

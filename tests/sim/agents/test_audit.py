@@ -9,17 +9,20 @@ from kelpie_core.model.agent import Agent
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import RunStatus
+from kelpie_core.model.step import Step
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
-from kelpie_core.model.turn import StopReason
+from kelpie_core.model.turn import StopReason, Usage
 from kelpie_core.records import AGENTS, BLOCKS, MESSAGES, RUNS, STEPS, SWEEPS
 from kelpie_core.service.tool_calls import INTERRUPTED
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import (
     audit,
+    check_accounts,
     check_calm,
     check_edits,
     check_effects,
     check_interruptions,
+    check_returns,
     check_sends,
     check_shared,
     check_told,
@@ -30,6 +33,7 @@ from kelpie_sim.agents.client import SEND, Client
 from kelpie_sim.agents.cluster import Cluster
 from kelpie_sim.agents.scenarios.common import set_up
 from kelpie_sim.outcome import FindingKind
+from tests.contracts.made import agent as owner
 from tests.contracts.made import put, sweep
 from tests.sim.agents.worlds import (
     AGENT,
@@ -111,6 +115,159 @@ def test_send_to_another_agent_is_not_this_ones():
         check_sends(Cluster(world), AGENT, [])
 
     assert outcome_of(program).finding is None
+
+
+def read_back(*messages):
+    """Return a program that checks a send of which a client was told these messages against the history TURN."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        op = world.history.invoke("client", SEND, agent=AGENT, mark="m1", script=SCRIPT)
+        op.ok(**OK)
+        cluster.state.told[op.index] = messages
+        check_sends(cluster, AGENT, list(TURN))
+
+    return program
+
+
+def test_message_that_reads_back_otherwise_is_found():
+    """A message under the number that was told, but with another content, is a finding."""
+    finding = finding_of(read_back(attrs.evolve(ANSWERED, content=(TextPart(text="all is lost "),))))
+    assert "kept: a message does not read back as it was told" == finding.message
+
+
+def test_message_that_reads_back_as_it_was_told_passes():
+    """A message that is stored equal to what was told is no finding."""
+    assert outcome_of(read_back(ANSWERED)).finding is None
+
+
+CALLING = 'call look {"text": "a"} & note {"text": "b"}\nsay well'
+ENDED_WELL = said(3, content=(TextPart(text="well "),))
+
+
+def call_of(key, name, text):
+    """Return a call of a scripted tool."""
+    return ToolCall(id=key, name=name, arguments=f'{{"text": "{text}"}}')
+
+
+def called(*calls):
+    """Return a program that checks a turn which ended well, asked for two calls, and made these."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        op = world.history.invoke("client", SEND, agent=AGENT, mark="m1", script=CALLING)
+        op.ok(**OK | {"messages": (1, 3)})
+        asked = message(0, content=(TextPart(text=CALLING),), run_id=RUN_ID)
+        check_sends(cluster, AGENT, [asked, attrs.evolve(said(1), tool_calls=calls), ENDED_WELL])
+
+    return program
+
+
+LOOK, NOTE = call_of("1", "look", "a"), call_of("2", "note", "b")
+
+
+@pytest.mark.parametrize("calls", [(), (LOOK,), (NOTE, LOOK), (LOOK, call_of("2", "note", "c"))])
+def test_turn_that_made_other_calls_is_found(calls):
+    """A turn that ended well without just the calls that its script asks for is a finding."""
+    assert "scripted: a turn that ended well did not make the calls of its script" == finding_of(called(*calls)).message
+
+
+def test_turn_that_made_the_calls_of_its_script_passes():
+    """A turn that made the calls that were asked for is no finding."""
+    assert outcome_of(called(LOOK, NOTE)).finding is None
+
+
+def gave(name, text, status=ToolStatus.SUCCESS):
+    """Return a program that checks what a scripted tool, asked with the text "a", is stored to have returned."""
+
+    async def program(world):
+        answer = ToolReturn(tool_call_id="1", status=status, text=text)
+        calls = attrs.evolve(said(0), tool_calls=(call_of("1", name, "a"),))
+        check_returns(Cluster(world), [calls, attrs.evolve(returned(1), tool_returns=(answer,))])
+
+    return program
+
+
+@pytest.mark.parametrize(("name", "text"), [("look", "b"), ("look", None), ("note", "a")])
+def test_return_that_the_tool_did_not_give_is_found(name, text):
+    """A return of a scripted tool that differs from what the tool gives is a finding."""
+    assert "scripted: a tool's return is not what the tool gave" == finding_of(gave(name, text)).message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "status"),
+    [
+        ("look", "a", ToolStatus.SUCCESS),
+        ("note", "noted", ToolStatus.SUCCESS),
+        ("look", "timed out", ToolStatus.ERROR),
+        ("shout", "ha", ToolStatus.SUCCESS),
+    ],
+)
+def test_return_that_the_tool_gave_passes(name, text, status):
+    """What the tool gave, an error, and a tool that has no such rule, are no findings."""
+    assert outcome_of(gave(name, text, status)).finding is None
+
+
+def used(tokens):
+    """Return what so many tokens of a prompt are accounted as."""
+    return Usage(prompt_tokens=tokens)
+
+
+def accounted(run, *steps, there=True):
+    """Return a program that holds a run of two replies against these steps, its agent there or not."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        await put(cluster.durable, MESSAGES, said(1, step_id="step-1"), said(2, step_id="step-2"), returned(3, "a"))
+        await put(cluster.durable, AGENTS, *([owner(AGENT)] if there else []))
+        await put(cluster.durable, STEPS, *steps)
+        await put(cluster.durable, RUNS, run)
+        await check_accounts(cluster)
+
+    return program
+
+
+def step_of(number, tokens):
+    """Return a step of the run."""
+    return Step(
+        id=f"step-{number}",
+        run_id=RUN_ID,
+        agent_id=AGENT,
+        organization_id="org",
+        number=number,
+        usage=used(tokens),
+        created_at=NOON,
+    )
+
+
+ENDED = attrs.evolve(run_record(RunStatus.COMPLETED), usage=used(3))
+STEP_MISSED = "accounted: a run has not one step for each of its replies"
+USE_MISSED = "accounted: a run did not use what its steps used"
+
+
+@pytest.mark.parametrize(
+    ("run", "steps", "words"),
+    [
+        (ENDED, (step_of(1, 3),), STEP_MISSED),
+        (ENDED, (step_of(1, 1), step_of(3, 2)), STEP_MISSED),
+        (ENDED, (step_of(1, 1), step_of(2, 2), step_of(3, 0)), STEP_MISSED),
+        (ENDED, (step_of(1, 1), step_of(2, 1)), USE_MISSED),
+        (run_record(RunStatus.CANCELLED), (step_of(1, 1), step_of(2, 2)), USE_MISSED),
+    ],
+)
+def test_run_that_is_not_accounted_is_found(run, steps, words):
+    """A run that ended and whose steps are not those of its replies, or did not use the same, is a finding."""
+    assert words == finding_of(accounted(run, *steps)).message
+
+
+@pytest.mark.parametrize(
+    ("run", "steps", "there"),
+    [(ENDED, (step_of(1, 1), step_of(2, 2)), True), (run_record(), (), True), (ENDED, (), False)],
+    ids=["accounted", "not ended", "agent deleted"],
+)
+def test_run_that_is_accounted_passes(run, steps, there):
+    """A run with the steps of its replies, one that has not ended, and one whose agent is gone, are no findings."""
+    assert outcome_of(accounted(run, *steps, there=there)).finding is None
 
 
 def told(failed, *runs, agent=True):

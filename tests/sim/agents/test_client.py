@@ -8,10 +8,12 @@ from kelpie_core.model.content import TextPart
 from kelpie_core.model.run import RunError, RunStatus
 from kelpie_core.model.turn import StopReason
 from kelpie_core.ports import TextDelta
+from kelpie_core.records import MESSAGES
 from kelpie_core.service.drafts import BlockDraft
 from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded, TurnEvent
 from kelpie_sim.agents import client as client_module
 from kelpie_sim.agents import faults as f
+from kelpie_sim.agents.audit import records_of
 from kelpie_sim.agents.client import SEND, Client, Heard, draft
 from kelpie_sim.agents.cluster import Cluster, Server
 from kelpie_sim.agents.scenarios.common import set_up
@@ -53,6 +55,21 @@ def test_turn_that_ended_well_is_ok(way):
         return op.result["failed"], op.result["reason"], op.result["messages"]
 
     assert (False, StopReason.END_TURN, (2,)) == result_of(program)
+
+
+@pytest.mark.parametrize("way", ["send", "stream"])
+def test_messages_are_kept_as_they_were_told(way):
+    """What the client was told of a turn's messages is kept whole, for the audit."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        (agent,) = await set_up(cluster, ("Ada",))
+        client = Client(cluster, "client")
+        op = await (client.send if way == "send" else client.stream)(agent.id, "m1", SCRIPT)
+        stored = [message for message in await records_of(cluster, MESSAGES) if message.seq == 2]
+        return list(cluster.state.told[op.index]) == stored
+
+    assert result_of(program) is True
 
 
 TOLD = (

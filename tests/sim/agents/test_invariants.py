@@ -4,6 +4,7 @@ import attrs
 import pytest
 
 from kelpie_core.memory_store import MemoryStore
+from kelpie_core.model.agent import Span
 from kelpie_core.model.message import Role
 from kelpie_core.model.run import RunStatus
 from kelpie_core.optimistic import Commit
@@ -28,6 +29,9 @@ from tests.sim.agents.worlds import (
 
 OTHER = "server-2/1"
 OPEN, ANSWERED, ENDED = 2, 4, 5
+GONE_ON = attrs.evolve(run_record(), turn=attrs.evolve(run_record().turn, serial=1))
+WISH = attrs.evolve(run_record(), cancel_requested=True)
+FIRST, SECOND = Span(first=0, end=5), Span(first=5, end=6)
 # What a turn with two calls commits, in order: (who, what). OPEN of them leave the calls open, ENDED end the turn.
 SOUND = (
     (HOLDER, commit(message(0), run_record(), head(1))),
@@ -63,6 +67,51 @@ BROKEN = (
         commit(run_record(key="run-2")),
         "a run began while another of the same agent was not ended",
     ),
+    ("fencing", ANSWERED, OTHER, commit(GONE_ON), "a run was changed by who does not hold the lease"),
+    (
+        "fencing",
+        ANSWERED,
+        OTHER,
+        commit(run_record(RunStatus.CANCELLED), head(5, token=2, holder=OTHER)),
+        "a run was changed by who does not hold the lease",
+    ),
+    ("fencing", ANSWERED, OTHER, commit(head(5)), "the head was moved by who does not hold the lease"),
+    ("fencing", ENDED, HOLDER, commit(head(6)), "the head was moved by who does not hold the lease"),
+    (
+        "fencing",
+        ANSWERED,
+        HOLDER,
+        commit(head(5, token=2, holder=OTHER)),
+        "a lease was granted to another than who asked for it",
+    ),
+    (
+        "fencing",
+        ANSWERED,
+        HOLDER,
+        commit(head(5, token=2, holder=None)),
+        "a lease was granted to another than who asked for it",
+    ),
+    (
+        "window",
+        ANSWERED,
+        HOLDER,
+        commit(said(5), head(6, window=(SECOND,))),
+        "of the messages up to 6 some are not in the window any more",
+    ),
+    (
+        "window",
+        ANSWERED,
+        HOLDER,
+        commit(said(5), head(6, window=(FIRST,))),
+        "of the messages up to 6 some are not in the window any more",
+    ),
+    (
+        "window",
+        ANSWERED,
+        HOLDER,
+        commit(head(5, window=())),
+        "of the messages up to 5 some are not in the window any more",
+    ),
     ("one turn", ENDED, HOLDER, commit(run_record(RunStatus.FAILED)), "a run that was completed became failed"),
     ("limit", 0, HOLDER, commit(block("0123456789+")), "block note has 11 of 10 characters"),
 )
@@ -81,6 +130,23 @@ def test_sound_history_breaks_no_law():
     outcome = outcome_of(lambda world: commit_all(world, *SOUND))
     assert outcome.finding is None
     assert dict.fromkeys(LAWS, len(SOUND)) == outcome.invariants
+
+
+ALLOWED = (
+    ((OTHER, commit(WISH)),),
+    ((OTHER, commit(head(5, token=2, holder=OTHER))), (OTHER, commit(run_record(RunStatus.FAILED)))),
+    ((HOLDER, commit(said(5), head(6, window=(SECOND, FIRST)))),),
+    (
+        (OTHER, commit(attrs.evolve(agent(AGENT), message_buffer_autoclear=True))),
+        (HOLDER, commit(said(5), head(6, holder=None, window=()))),
+    ),
+)
+
+
+@pytest.mark.parametrize("more", ALLOWED, ids=["wish to cancel", "takeover", "window in two spans", "autoclear"])
+def test_what_others_may_do_breaks_no_law(more):
+    """A wish to cancel, who takes the run over, a window in pieces, and an agent that is to forget, break nothing."""
+    assert outcome_of(lambda world: commit_all(world, *SOUND[:ANSWERED], *more)).finding is None
 
 
 @pytest.mark.parametrize(("law", "sound", "holder", "broken", "words"), BROKEN, ids=[f"{b[0]}-{b[4]}" for b in BROKEN])

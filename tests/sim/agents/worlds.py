@@ -4,14 +4,14 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from kelpie_core.model.agent import AgentHead, Lease
+from kelpie_core.model.agent import Agent, AgentHead, Lease, Span
 from kelpie_core.model.block import Block
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import StopReason, Turn
 from kelpie_core.optimistic import ABSENT, Commit, Write
-from kelpie_core.records import BLOCKS, HEADS, MESSAGES, RUNS, Table
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, RUNS, Table
 from kelpie_sim.agents.faults import OPERATIONS
 from kelpie_sim.faults import Fault
 from kelpie_sim.outcome import Finding, Outcome
@@ -22,7 +22,13 @@ from tests.twins import NOON
 AGENT = "agent-1"
 HOLDER = "server-1/1"
 RUN_ID = "run-1"
-_TABLES: dict[type, Table[Any]] = {Message: MESSAGES, AgentHead: HEADS, Run: RUNS, Block: BLOCKS}
+_TABLES: dict[type, Table[Any]] = {
+    Agent: AGENTS,
+    AgentHead: HEADS,
+    Block: BLOCKS,
+    Message: MESSAGES,
+    Run: RUNS,
+}
 
 
 def outcome_of(
@@ -86,10 +92,18 @@ def returned(seq: int, *calls: str, status: ToolStatus = ToolStatus.SUCCESS) -> 
     return message(seq, Role.TOOL, tool_returns=returns, run_id=RUN_ID, step_id="step-1")
 
 
-def head(seq_next: int, *, token: int = 1, holder: str | None = HOLDER, run_id: str = RUN_ID) -> AgentHead:
-    """Return the agent's head, leased unless nobody holds it."""
+def head(
+    seq_next: int,
+    *,
+    token: int = 1,
+    holder: str | None = HOLDER,
+    run_id: str = RUN_ID,
+    window: tuple[Span, ...] | None = None,
+) -> AgentHead:
+    """Return the agent's head, leased unless nobody holds it, with all messages in the window unless it is given."""
     lease = holder and Lease(holder=holder, token=token, run_id=run_id, expires_at=NOON + dt.timedelta(seconds=30))
-    return AgentHead(agent_id=AGENT, seq_next=seq_next, token_last=token, lease=lease or None)
+    window = (Span(first=0, end=seq_next),) if window is None else window
+    return AgentHead(agent_id=AGENT, seq_next=seq_next, window=window, token_last=token, lease=lease or None)
 
 
 def run_record(status: RunStatus = RunStatus.RUNNING, *, key: str = RUN_ID, reason: StopReason | None = None) -> Run:
