@@ -14,8 +14,10 @@ edits       a memory edit that was reported is in the block, once; one that was 
 """
 
 from collections import Counter
-from functools import partial, reduce
+from functools import partial
 from typing import TypeVar, cast
+
+import attrs
 
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.keys import prefix_end
@@ -162,8 +164,8 @@ async def check_accounts(cluster: Cluster) -> None:
         replies = [m.step_id for m in of_run.get((run.agent_id, run.id), ()) if m.role is Role.ASSISTANT]
         made = sorted(step.id for step in own) == sorted(key for key in replies if key is not None)
         cluster.world.check(made, "accounted: a run has not one step for each of its replies")
-        used = reduce(Usage.plus, (step.usage for step in own), Usage())
-        cluster.world.check(run.usage == used, "accounted: a run did not use what its steps used")
+        used = {name: sum(getattr(step.usage, name) for step in own) for name in attrs.asdict(Usage())}
+        cluster.world.check(attrs.asdict(run.usage) == used, "accounted: a run did not use what its steps used")
 
 
 def check_edits(cluster: Cluster, agent_id: str, messages: list[Message]) -> None:

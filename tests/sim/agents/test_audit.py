@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 import pytest
 
+from kelpie_core.memory_store import MemoryStore
 from kelpie_core.model.agent import Agent
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.message import Message, Role
@@ -217,12 +218,12 @@ def accounted(run, *steps, there=True):
     """Return a program that holds a run of two replies against these steps, its agent there or not."""
 
     async def program(world):
-        cluster = Cluster(world)
-        await put(cluster.durable, MESSAGES, said(1, step_id="step-1"), said(2, step_id="step-2"), returned(3, "a"))
-        await put(cluster.durable, AGENTS, *([owner(AGENT)] if there else []))
-        await put(cluster.durable, STEPS, *steps)
-        await put(cluster.durable, RUNS, run)
-        await check_accounts(cluster)
+        store = MemoryStore()
+        await put(store, MESSAGES, said(1, step_id="step-1"), said(2, step_id="step-2"), returned(3, "a"))
+        await put(store, AGENTS, *([owner(AGENT)] if there else []))
+        await put(store, STEPS, *steps)
+        await put(store, RUNS, run)
+        await check_accounts(Cluster(world, store))
 
     return program
 
