@@ -4,9 +4,14 @@ The core never makes an id from anything else, so that the same entropy gives th
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from kelpie_core.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from kelpie_core.ports import Entropy
+
+UUID4_BITS = 122
 PREFIXES = frozenset(
     ("agent", "block", "tool", "message", "run", "step", "user", "org", "import", "call", "lease", "sweep")
 )
@@ -27,6 +32,16 @@ def make_id(prefix: str, bits: int) -> str:
     """Return an id of the kind `prefix` from 122 random bits."""
     assert prefix in PREFIXES, prefix
     return f"{prefix}-{uuid4_of(bits)}"
+
+
+def draw_uuid4(entropy: "Entropy") -> str:
+    """Return a fresh UUID4 text from the entropy port."""
+    return uuid4_of(entropy.bits(UUID4_BITS))
+
+
+def draw_id(prefix: str, entropy: "Entropy") -> str:
+    """Return a fresh id of the kind `prefix` from the entropy port."""
+    return make_id(prefix, entropy.bits(UUID4_BITS))
 
 
 def is_id(prefix: str, text: str) -> bool:

@@ -8,7 +8,7 @@ async with Kelpie(ports) as kelpie:
 from types import TracebackType
 
 from kelpie_core.errors import StoreError
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.model.actor import Actor
 from kelpie_core.ports import Ports
 from kelpie_core.service.agents import Agents
@@ -34,7 +34,7 @@ class Kelpie:
     ) -> None:
         self.ports = ports
         self.actor = actor
-        self.holder = holder or make_id("lease", ports.entropy.bits(122))
+        self.holder = holder or draw_id("lease", ports.entropy)
         self.grace_seconds = grace_seconds
         self._supervisor = Supervisor(ports)
         self._bind()

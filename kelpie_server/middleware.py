@@ -5,7 +5,7 @@ import re
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kelpie_core.ids import uuid4_of
+from kelpie_core.ids import draw_uuid4
 from kelpie_core.ports import Clock, Entropy
 
 _log = structlog.get_logger(__name__)
@@ -58,4 +58,4 @@ class RequestLog:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 return str(value.decode())
-        return uuid4_of(self._entropy.bits(122))
+        return draw_uuid4(self._entropy)

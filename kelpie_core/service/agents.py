@@ -7,7 +7,7 @@ from typing import cast
 import attrs
 
 from kelpie_core.errors import AlreadyExists, NotFound, StoreError, Unsupported
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.keys import Key
 from kelpie_core.limits import WINDOW_MESSAGES_MAX
 from kelpie_core.model.actor import Actor
@@ -248,7 +248,7 @@ class Agents:
         return agent
 
     def _make_id(self, prefix: str) -> str:
-        return make_id(prefix, self._ports.entropy.bits(122))
+        return draw_id(prefix, self._ports.entropy)
 
 
 def _with(ids: tuple[str, ...], added: str) -> tuple[str, ...]:

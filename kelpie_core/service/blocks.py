@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from kelpie_core.errors import AlreadyExists
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.keys import Key
 from kelpie_core.limits import PAGE_ITEMS_MAX
 from kelpie_core.model.actor import Actor
@@ -31,7 +31,7 @@ class Blocks:
         """Return the block that a draft makes, with an id, checked; raise InvalidInput, LimitExceeded."""
         now = self._ports.clock.now()
         block = Block(
-            id=make_id("block", self._ports.entropy.bits(122)),
+            id=draw_id("block", self._ports.entropy),
             organization_id=self._actor.organization_id,
             created_by_id=self._actor.user_id,
             created_at=now,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import attrs
 
 from kelpie_core.errors import ModelError
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.limits import MODEL_BACKOFF_MS, MODEL_BACKOFF_MS_MAX, MODEL_RETRIES_MAX
 from kelpie_core.model.content import ContentPart, ReasoningPart, TextPart
 from kelpie_core.model.tool import ToolCall
@@ -130,7 +130,7 @@ def _distinct(ports: Ports, calls: dict[int, ToolCall]) -> tuple[ToolCall, ...]:
     result: list[ToolCall] = []
     for _, call in sorted(calls.items()):
         if not call.id or call.id in seen:
-            call = attrs.evolve(call, id=make_id("call", ports.entropy.bits(122)))
+            call = attrs.evolve(call, id=draw_id("call", ports.entropy))
         seen.add(call.id)
         result.append(call)
     return tuple(result)

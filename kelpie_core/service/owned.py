@@ -9,7 +9,7 @@ from kelpie_core.model.block import Block
 from kelpie_core.model.run import Run
 from kelpie_core.model.tool import Tool
 from kelpie_core.ports import Transaction
-from kelpie_core.records import AGENTS, HEADS, Table
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, Table
 
 Owned = TypeVar("Owned", Agent, Block, Tool, Run)
 
@@ -36,3 +36,8 @@ async def read_all_owned(
 ) -> tuple[Owned, ...]:
     """Return the actor's records with these ids, in that order; raise NotFound for the first that is missing."""
     return tuple([await read_owned(tx, actor, table, key) for key in keys])
+
+
+async def read_blocks(tx: Transaction, agent: Agent) -> tuple[Block, ...]:
+    """Return the agent's blocks as they are in this transaction, in their order; one that is gone is left out."""
+    return tuple([block for key in agent.block_ids if (block := await tx.get(BLOCKS, (key,))) is not None])

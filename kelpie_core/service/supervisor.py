@@ -58,7 +58,7 @@ class Supervisor:
         Two tasks of one process that take up one run at one moment would ask for the very same lease, and each would
         find it granted.
         """
-        if run_id in self._live or run_id in self._claimed:
+        if self.is_live(run_id) or run_id in self._claimed:
             yield False
             return
         self._claimed[run_id] = None

@@ -9,7 +9,7 @@ from typing import cast
 
 import attrs
 
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.keys import Key
 from kelpie_core.limits import SWEEP_CHUNK_RECORDS
 from kelpie_core.model.sweep import Sweep
@@ -31,7 +31,7 @@ async def run_due_sweeps(ports: Ports) -> int:
 
 async def run_sweep(ports: Ports, sweep: Sweep) -> None:
     """Claim one sweep and purge what it names; a sweep that somebody else claimed is left to them."""
-    claimed = attrs.evolve(sweep, id=make_id("sweep", ports.entropy.bits(122)), due_at=ports.clock.now())
+    claimed = attrs.evolve(sweep, id=draw_id("sweep", ports.entropy), due_at=ports.clock.now())
 
     async def claim(tx: Transaction) -> bool:
         if await tx.get(SWEEPS, (claimed.id,)) is not None:

@@ -17,6 +17,7 @@ from kelpie_core.model.agent import Agent
 from kelpie_core.model.tool import Tool, ToolCall, ToolReturn, ToolStatus, ToolType
 from kelpie_core.ports import Ports, Transaction
 from kelpie_core.records import BLOCKS
+from kelpie_core.service.owned import read_blocks
 from kelpie_core.texts import cut, encodable
 from kelpie_core.turn.machine import error_return
 from kelpie_core.turn.memory import MEMORY_TOOLS, EditRefused, edit
@@ -71,7 +72,7 @@ async def edit_in(tx: Transaction, agent: Agent, call: ToolCall, now: dt.datetim
     arguments = parsed_arguments(call)
     if arguments is None:
         return error_return(call, "the arguments are not a JSON object")
-    blocks = [block for key in agent.block_ids if (block := await tx.get(BLOCKS, (key,))) is not None]
+    blocks = await read_blocks(tx, agent)
     try:
         edited = edit(call.name, arguments, {block.label: block for block in blocks})
     except EditRefused as refusal:

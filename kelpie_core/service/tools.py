@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import attrs
 
 from kelpie_core.errors import AlreadyExists, NotFound
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.tool import Tool
 from kelpie_core.ports import Ports, Transaction
@@ -111,7 +111,7 @@ class Tools:
     def _drafted(self, draft: ToolDraft) -> Tool:
         now = self._ports.clock.now()
         tool = Tool(
-            id=make_id("tool", self._ports.entropy.bits(122)),
+            id=draw_id("tool", self._ports.entropy),
             organization_id=self._actor.organization_id,
             created_by_id=self._actor.user_id,
             created_at=now,

@@ -16,7 +16,7 @@ from functools import partial
 import attrs
 
 from kelpie_core.errors import InvariantBroken, StoreError
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.limits import IMPORT_CHUNK_MESSAGES, IMPORT_DEADLINE_SECONDS
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent, Span
@@ -79,7 +79,7 @@ class Transfer:
         yield closing(snapshot, created_at)
 
     def _mint(self, kind: str) -> str:
-        return make_id(kind, self._ports.entropy.bits(122))
+        return draw_id(kind, self._ports.entropy)
 
     async def _import_in_chunks(self, plan: ImportPlan, options: ImportOptions) -> None:
         due_at = self._ports.clock.now() + timedelta(seconds=IMPORT_DEADLINE_SECONDS)

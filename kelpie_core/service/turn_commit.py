@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from kelpie_core.errors import LeaseLost, NotFound
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.model.agent import Agent, AgentHead, Lease
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunError, RunStatus
@@ -155,7 +155,7 @@ class TurnCommit:
 
     def _next_id(self, change: "_Change") -> str:
         """Return the id for the next message: the chosen one for the first, so that its deltas bear it already."""
-        return make_id("message", self.ports.entropy.bits(122)) if change.messages else self.message_id
+        return draw_id("message", self.ports.entropy) if change.messages else self.message_id
 
 
 @attrs.define(eq=False)

@@ -3,7 +3,7 @@
 import attrs
 
 from kelpie_core.errors import AgentBusy, AlreadyExists
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.limits import INPUT_MESSAGES_MAX
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import Agent, AgentHead, Lease
@@ -141,6 +141,6 @@ def make_start(
     ports: Ports, actor: Actor, holder: str, agent_id: str, drafts: tuple[MessageDraft, ...], options: TurnOptions
 ) -> TurnStart:
     """Return the beginning of a turn, its ids chosen."""
-    run_id = make_id("run", ports.entropy.bits(122))
-    message_ids = tuple(make_id("message", ports.entropy.bits(122)) for _ in drafts)
+    run_id = draw_id("run", ports.entropy)
+    message_ids = tuple(draw_id("message", ports.entropy) for _ in drafts)
     return TurnStart(ports, actor, agent_id, drafts, options, holder, run_id, message_ids)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import attrs
 
 from kelpie_core.errors import ModelError, NotFound, StoreError
-from kelpie_core.ids import make_id
+from kelpie_core.ids import draw_id
 from kelpie_core.limits import (
     LEASE_RENEWALS_PER_LEASE,
     LEASE_SECONDS,
@@ -26,11 +26,12 @@ from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.tool import Tool
 from kelpie_core.model.turn import StopReason
 from kelpie_core.ports import ModelRequest, Ports, Transaction
-from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, RUNS, TOOLS
+from kelpie_core.records import AGENTS, HEADS, MESSAGES, RUNS, TOOLS
 from kelpie_core.service.commit import commit
 from kelpie_core.service.history import read_window
 from kelpie_core.service.lease import check_lease, renewed
 from kelpie_core.service.model_reply import Piece, ask_model
+from kelpie_core.service.owned import read_blocks
 from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, needs_approval, run_tool
 from kelpie_core.service.turn_commit import Applied, Resolve, TurnCommit
 from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
@@ -138,11 +139,10 @@ class TurnDriver:
         if head is None:
             raise NotFound("agent", agent.id)
         window = await read_window(tx, head, WINDOW_MESSAGES_MAX)
-        blocks = [block for key in agent.block_ids if (block := await tx.get(BLOCKS, (key,))) is not None]
         return ModelRequest(
             agent_id=agent.id,
             model=agent.model,
-            system=rendered_system(agent, tuple(blocks)),
+            system=rendered_system(agent, await read_blocks(tx, agent)),
             messages=visible(window),
             tools=tools,
             llm_config=agent.llm_config,
@@ -237,7 +237,7 @@ class TurnDriver:
         return head, run
 
     def _make_id(self, prefix: str) -> str:
-        return make_id(prefix, self.ports.entropy.bits(122))
+        return draw_id(prefix, self.ports.entropy)
 
 
 def _disregard(task: "asyncio.Future[T]") -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 import attrs
 
 from kelpie_core.errors import InvariantBroken
-from kelpie_core.ids import uuid4_of
+from kelpie_core.ids import draw_uuid4
 from kelpie_core.json_types import JsonObject
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunStatus
@@ -154,7 +154,7 @@ class LettaStream:
         nothing = dict.fromkeys(("name", "otid", "sender_id", "step_id", "is_err", "seq_id"))
         return self._event(
             {
-                "id": f"ping-{uuid4_of(self.entropy.bits(122))}",
+                "id": f"ping-{draw_uuid4(self.entropy)}",
                 "date": now.isoformat(),
                 "message_type": "ping",
                 "run_id": self.run.id,

@@ -12,10 +12,13 @@ from kelpie_core.ids import (
     PREFIXES,
     USER_DEFAULT,
     check_id,
+    draw_id,
+    draw_uuid4,
     is_id,
     make_id,
     uuid4_of,
 )
+from tests.twins import CountingEntropy
 
 BITS = st.integers(min_value=0, max_value=(1 << 122) - 1)
 
@@ -93,3 +96,11 @@ def test_defaults_are_ids() -> None:
     """The default user and organization have ids of their kinds."""
     assert is_id("user", USER_DEFAULT)
     assert is_id("org", ORGANIZATION_DEFAULT)
+
+
+def test_drawn_ids_come_from_the_entropy() -> None:
+    """An id and a bare UUID take what the port gives, one draw each."""
+    entropy = CountingEntropy()
+    again = CountingEntropy()
+    assert make_id("run", again.bits(122)) == draw_id("run", entropy)
+    assert uuid4_of(again.bits(122)) == draw_uuid4(entropy)

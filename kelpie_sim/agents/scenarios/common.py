@@ -106,6 +106,11 @@ def rare_faults(swarm: Swarm) -> tuple[Fault, ...]:
     )
 
 
+def faults_sometimes(swarm: Swarm, probability: float = 0.75) -> tuple[Fault, ...]:
+    """Return rare faults in that part of the runs, and none in the others: a scenario must hold in peace as well."""
+    return rare_faults(swarm) if swarm.flag("faults", probability) else ()
+
+
 def failing_store(swarm: Swarm) -> tuple[Fault, ...]:
     """Return a store whose writes fail from some operation on: once, or for so long that no retry helps."""
     after, lasting = swarm.size("after", 0, 40), swarm.flag("lasting")

@@ -5,6 +5,7 @@ delete-at-work    an agent, its block and its tool go while two servers send to 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from kelpie_core.errors import CallerError, NotFound, StoreError
 from kelpie_core.kelpie import Kelpie
@@ -13,9 +14,7 @@ from kelpie_sim.agents.audit import audit, records_of
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import Cluster, ServerGone
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import cluster_of, rare_faults, scripts, set_up
-from kelpie_sim.faults import Fault
-from kelpie_sim.options import Swarm
+from kelpie_sim.agents.scenarios.common import cluster_of, faults_sometimes, scripts, set_up
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
 
@@ -78,15 +77,11 @@ async def _check_gone(cluster: Cluster, agent_id: str) -> None:
         world.check(not found, "deletion: a get finds what was deleted")
 
 
-def _some(swarm: Swarm) -> tuple[Fault, ...]:
-    return rare_faults(swarm) if swarm.flag("faults", 0.7) else ()
-
-
 SCENARIOS = (
     Scenario(
         name="delete-at-work",
         run=_delete_at_work,
-        faults=_some,
+        faults=partial(faults_sometimes, probability=0.7),
         operations=OPERATIONS,
         seeds=150,
         sometimes=("gone",),

@@ -11,10 +11,8 @@ from kelpie_sim.agents.audit import audit
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import Cluster, ServerGone
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import rare_faults, scripts, set_up
+from kelpie_sim.agents.scenarios.common import faults_sometimes, scripts, set_up
 from kelpie_sim.agents.sqlite import open_sqlite
-from kelpie_sim.faults import Fault
-from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
 
@@ -59,10 +57,13 @@ async def _other(kelpie: Kelpie, operation: str, agent_id: str) -> None:
             await kelpie.agents.state(agent_id)
 
 
-def _some(swarm: Swarm) -> tuple[Fault, ...]:
-    return rare_faults(swarm) if swarm.flag("faults", 0.8) else ()
-
-
 SCENARIOS = (
-    Scenario(name="mixed", run=_mixed, faults=_some, operations=OPERATIONS, seeds=300, doc="Everything at once."),
+    Scenario(
+        name="mixed",
+        run=_mixed,
+        faults=partial(faults_sometimes, probability=0.8),
+        operations=OPERATIONS,
+        seeds=300,
+        doc="Everything at once.",
+    ),
 )

@@ -21,10 +21,8 @@ from kelpie_sim.agents.audit import audit
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import Cluster, ServerGone
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import cluster_of, rare_faults
+from kelpie_sim.agents.scenarios.common import cluster_of, faults_sometimes
 from kelpie_sim.check.history import Op
-from kelpie_sim.faults import Fault
-from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
 
@@ -169,15 +167,11 @@ async def _read_or_none(resource: Resource, kelpie: Kelpie, key: str) -> str | N
         return None
 
 
-def _some(swarm: Swarm) -> tuple[Fault, ...]:
-    return rare_faults(swarm) if swarm.flag("faults", 0.75) else ()
-
-
 SCENARIOS = (
     Scenario(
         name="crud",
         run=_crud,
-        faults=_some,
+        faults=faults_sometimes,
         operations=OPERATIONS,
         seeds=150,
         sometimes=("deleted",),

@@ -10,9 +10,7 @@ from kelpie_core.service.drafts import BlockDraft
 from kelpie_sim.agents.audit import audit, check_shared
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import BLOCK_LIMIT, call, cluster_of, rare_faults, scripts, set_up
-from kelpie_sim.faults import Fault
-from kelpie_sim.options import Swarm
+from kelpie_sim.agents.scenarios.common import BLOCK_LIMIT, call, cluster_of, faults_sometimes, scripts, set_up
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
 
@@ -57,18 +55,19 @@ async def _shared_block(world: World) -> None:
         world.sometimes.hit("all lines")
 
 
-def _some(swarm: Swarm) -> tuple[Fault, ...]:
-    return rare_faults(swarm) if swarm.flag("faults", 0.75) else ()
-
-
 SCENARIOS = (
     Scenario(
-        name="many-agents", run=_many_agents, faults=_some, operations=OPERATIONS, seeds=60, doc="Ten agents at once."
+        name="many-agents",
+        run=_many_agents,
+        faults=faults_sometimes,
+        operations=OPERATIONS,
+        seeds=60,
+        doc="Ten agents at once.",
     ),
     Scenario(
         name="shared-block",
         run=_shared_block,
-        faults=_some,
+        faults=faults_sometimes,
         operations=OPERATIONS,
         seeds=150,
         sometimes=("all lines",),

@@ -29,7 +29,15 @@ from kelpie_sim.agents.audit import audit, history_of, records_of
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import ServerGone
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import call, cluster_of, failing_store, rare_faults, scripts, set_up
+from kelpie_sim.agents.scenarios.common import (
+    call,
+    cluster_of,
+    failing_store,
+    faults_sometimes,
+    rare_faults,
+    scripts,
+    set_up,
+)
 from kelpie_sim.faults import Fault
 from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
@@ -206,10 +214,6 @@ def _tool_faults(swarm: Swarm) -> tuple[Fault, ...]:
     return (kinds[kind](probability=0.7, max_triggers=1),)
 
 
-def _some(swarm: Swarm) -> tuple[Fault, ...]:
-    return rare_faults(swarm) if swarm.flag("faults", 0.75) else ()
-
-
 _PLAIN = Scenario(name="turn", run=_turn, operations=OPERATIONS, seeds=60, doc="A turn with tools, nothing wrong.")
 SCENARIOS = (
     _PLAIN,
@@ -232,13 +236,13 @@ SCENARIOS = (
     ),
     attrs.evolve(_PLAIN, name="crash-recovery", run=_turns_under_faults, faults=_crashes, seeds=250),
     attrs.evolve(_PLAIN, name="lost-acknowledgement", run=_turns_under_faults, faults=_lost, seeds=150),
-    attrs.evolve(_PLAIN, name="two-senders", run=_two_senders, faults=_some, seeds=150, sometimes=("busy",)),
+    attrs.evolve(_PLAIN, name="two-senders", run=_two_senders, faults=faults_sometimes, seeds=150, sometimes=("busy",)),
     attrs.evolve(_PLAIN, name="slow-model", run=_two_senders, faults=_slow, seeds=150, sometimes=("busy",)),
     attrs.evolve(
         _PLAIN,
         name="cancel",
         run=_cancel,
-        faults=_some,
+        faults=faults_sometimes,
         seeds=150,
         sometimes=tuple(f"run {status}" for status in (RunStatus.COMPLETED, RunStatus.CANCELLED)),
     ),
@@ -246,7 +250,7 @@ SCENARIOS = (
         _PLAIN,
         name="same-message-twice",
         run=_same_message_twice,
-        faults=_some,
+        faults=faults_sometimes,
         seeds=100,
         sometimes=("failed, then asked again",),
     ),

@@ -12,6 +12,7 @@ from kelpie_sim.agents.scenarios.common import (
     call,
     cluster_of,
     create_once,
+    faults_sometimes,
     model_faults,
     rare_faults,
     scripts,
@@ -88,3 +89,10 @@ def test_model_faults_are_among_them():
     """The faults of the model are those of the rare ones."""
     kinds = {type(fault) for fault in model_faults(swarm(1))}
     assert kinds == {type(fault) for fault in rare_faults(swarm(1)) if fault.port == f.MODEL}
+
+
+def test_peace_is_drawn_too():
+    """Some runs have no faults at all, and how many is for the scenario to say."""
+    assert [()] * SEEDS == [faults_sometimes(swarm(seed), 0.0) for seed in range(SEEDS)]
+    assert SEEDS == sum(bool(faults_sometimes(swarm(seed), 1.0)) for seed in range(SEEDS))
+    assert 100 < sum(bool(faults_sometimes(swarm(seed))) for seed in range(SEEDS)) < SEEDS
