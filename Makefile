@@ -58,6 +58,7 @@ coverage: $(VENV)/.ready ## Run the core's tests and demand that they cover each
 lock: $(VENV)/.ready ## Resolve the dependencies anew into requirements/*.txt
 	@$(RUN) $(UV_COMPILE) --extra server --output-file requirements/runtime.txt
 	@$(RUN) $(UV_COMPILE) --all-extras --group dev --output-file requirements/dev.txt
+	@$(RUN) $(UV_COMPILE) --extra sim --group bench --output-file requirements/bench.txt
 
 bench: $(VENV)/.ready ## Measure speed, as ratios within one run
 	@test -d benchmarks || { echo "bench: there are no benchmarks yet"; exit 1; }
