@@ -1,6 +1,6 @@
 # Everything one does here, from a fresh clone on. Needs Python 3.11 to 3.13 and make; any target sets up the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup test simulate replay determinism lint format coverage lock bench clean
+.PHONY: help setup test simulate faults replay determinism lint format coverage lock bench clean
 
 # Which interpreter makes the environment (found by itself when empty), where, and for which versions.
 PYTHON ?=
@@ -11,6 +11,8 @@ JOBS ?= 2
 export PYTHON VENV
 
 RUN := $(VENV)/bin/python -m
+# What campaigns covered.
+REPORTS := .kelpie-sim
 # The core is covered by its own tests and the ports' contracts, not by a scenario that happens to pass through it.
 CORE_TESTS := $(wildcard tests/core tests/contracts)
 UV_COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --upgrade \
@@ -30,12 +32,19 @@ test: lint coverage ## Check style and types, run all tests, hold the core to fu
 
 simulate: $(VENV)/.ready ## Run every scenario over many seeds on all cores and end with a table of what was found
 	@echo "simulate: every scenario over many seeds; a failure prints the one line that replays it"
-	@$(RUN) kelpie_sim simulate
+	@$(RUN) kelpie_sim run
+	@echo "simulate: programs that have nothing to do with agents"
+	@$(RUN) kelpie_sim run --scenarios tests.generic.scenarios --report $(REPORTS)/generic.json
+
+faults: $(VENV)/.ready ## Run all scenarios and write the table of faults, with how often each kind fired
+	@$(RUN) kelpie_sim run --report $(REPORTS)/agents.json
+	@$(RUN) kelpie_sim run --scenarios tests.generic.scenarios --report $(REPORTS)/generic.json
+	@$(RUN) tools.write_fault_table $(REPORTS)/agents.json $(REPORTS)/generic.json
 
 replay: $(VENV)/.ready ## Run one seed of one scenario again: make replay SEED=12345 SCENARIO=name
 	@: $(if $(SEED),,$(error say which seed: make replay SEED=12345 SCENARIO=name)) \
 		$(if $(SCENARIO),,$(error say which scenario: make replay SEED=12345 SCENARIO=name))
-	@$(RUN) kelpie_sim replay --seed $(SEED) --scenario $(SCENARIO)
+	@$(RUN) kelpie_sim replay --seed $(SEED) --scenario $(SCENARIO) $(if $(STRATEGY),--strategy $(STRATEGY))
 
 determinism: $(VENV)/.ready ## Prove that a seed is one run: same and fresh processes, hash seeds, each Python version here
 	@tools/each_python.sh "$(VERSIONS)" -m kelpie_sim determinism --scenarios tests.asyncio_programs --seeds 50
@@ -62,6 +71,7 @@ lock: $(VENV)/.ready ## Resolve the dependencies anew into requirements/*.txt
 
 bench: $(VENV)/.ready ## Measure speed, as ratios within one run
 	@test -d benchmarks || { echo "bench: there are no benchmarks yet"; exit 1; }
+	@tools/make_peers.sh
 	@$(RUN) benchmarks
 
 clean: ## Remove the environments and all that tools left behind

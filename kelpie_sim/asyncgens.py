@@ -33,7 +33,7 @@ class AsyncGens:
 
     def any_open(self) -> bool:
         """Return whether a generator is left that somebody holds."""
-        return any(ref() is not None for ref, _ in self._entries.values())
+        return bool(self._entries) and any(ref() is not None for ref, _ in self._entries.values())
 
     def asked(self, generator: AnyGenerator) -> None:
         """Take note of a generator's first step."""
@@ -50,6 +50,8 @@ class AsyncGens:
 
     def take(self, wanted: Callable[[Incarnation | None], bool]) -> list[tuple[AnyGenerator, Incarnation | None]]:
         """Remove and return those whose owner is wanted, each with its owner, in order of their first step."""
+        if not self._entries:
+            return []
         chosen = [(key, ref(), life) for key, (ref, life) in self._entries.items() if wanted(life)]
         for key, _, _ in chosen:
             del self._entries[key]

@@ -24,7 +24,7 @@ from contextlib import redirect_stdout
 
 import attrs
 
-from kelpie_sim.campaign import freeze_once
+from kelpie_sim.batch import freeze_once
 from kelpie_sim.errors import SimulationError
 from kelpie_sim.scenario import Scenario, load_scenarios, pick_scenarios
 from kelpie_sim.simulation import World, simulate

@@ -7,6 +7,8 @@
     |-- TimeLimit                   more virtual time than the run was allowed
     |-- NonDeterminism              a replay asked for something else than what was recorded
     |-- InvariantBroken             a law of the program under test does not hold
+    |   `-- Overdue                 what had to follow within a bound did not
+    |-- Undecided                   a checker's budget ran out: nobody knows whether the history is right
     |-- NotSettled                  the system did not come to rest after the faults stopped
     |-- FaultNeverFired             a fault that had to strike found nothing to strike at
     `-- UnknownOperation            a filter names an operation that no port has (also a ValueError)
@@ -36,15 +38,17 @@ class Unsupported(SimulationError):
 
 
 class Stalled(SimulationError):
-    """Nothing is left to run while someone waits; `waiting` has a line per waiting task."""
+    """Nothing is left to run while someone waits; `waiting` has a line per waiting task, `paused` the paused hosts."""
 
-    def __init__(self, waiting: tuple[str, ...]) -> None:
-        super().__init__(waiting)
+    def __init__(self, waiting: tuple[str, ...], paused: tuple[str, ...] = ()) -> None:
+        super().__init__(waiting, paused)
         self.waiting = waiting
+        self.paused = paused
 
     def __str__(self) -> str:
         lines = "".join(f"\n  {line}" for line in self.waiting)
-        return f"nothing is left to run, and {len(self.waiting)} task(s) wait:{lines}"
+        paused = f" while {', '.join(self.paused)} stay(s) paused" if self.paused else ""
+        return f"nothing is left to run{paused}, and {len(self.waiting)} task(s) wait:{lines}"
 
 
 class StepLimit(SimulationError):
@@ -61,6 +65,14 @@ class NonDeterminism(SimulationError):
 
 class InvariantBroken(SimulationError):
     """A law of the program under test does not hold."""
+
+
+class Overdue(InvariantBroken):
+    """What had to happen within a bound has not: the message names the law, since when it was due and who waits."""
+
+
+class Undecided(SimulationError):
+    """A checker ran out of its budget. The history may be right or wrong: give the checker more, or ask it less."""
 
 
 class NotSettled(SimulationError):

@@ -10,6 +10,9 @@ here?". The answer is a verdict, which the port fires exactly when the fault cha
   adding, removing or exhausting one fault moves no other.
 - Several faults may strike at one place: the first decides, the others still count and draw as if it were not there.
 - A fault counts as fired only where it changed something. A fault of probability 1 that never fired fails the run.
+- A tape can mute faults, by index, in its stream "faults/muted": such a fault keeps its index and its stream's name,
+  but is never asked, never reported, and need not fire. So a shrinker takes a fault away and moves no other, and the
+  tape alone still replays the run.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +23,11 @@ import attrs
 
 from kelpie_sim.errors import FaultNeverFired, UnknownOperation
 from kelpie_sim.seed import Stream, Streams
+from kelpie_sim.tape import Tape
 from kelpie_sim.trace import Trace
 
 NS_PER_SECOND = 1_000_000_000
+MUTED_STREAM = "faults/muted"
 
 Applies = Callable[["Fault"], bool] | tuple[type["Fault"], ...]
 
@@ -38,7 +43,7 @@ class Fault:
     on: str | tuple[str, ...] = "*"
     """Names of operations, or globs."""
     hosts: tuple[str, ...] = ()
-    """On these hosts only; empty: on any, and where there is none."""
+    """On these hosts only, by name or glob; empty: on any, and where there is none."""
     subjects: tuple[str, ...] = ()
     """When done to one of these, such as ids of agents; empty: to anything."""
     after: int = attrs.field(default=0, validator=attrs.validators.ge(0))
@@ -90,12 +95,20 @@ class FaultReport:
 class Verdict:
     """A fault that strikes here. Fire it when it changed something; waive it when it turned out that it cannot."""
 
-    __slots__ = ("_armed", "_operation", "_settled", "_tell", "_trace", "fault")
+    __slots__ = ("_armed", "_operation", "_settled", "_tell", "_trace", "_whom", "fault")
 
-    def __init__(self, armed: "_Armed", operation: str, trace: Trace, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        armed: "_Armed",
+        operation: str,
+        whom: tuple[str | None, str | None],
+        trace: Trace,
+        tell: Callable[[str], None],
+    ) -> None:
         self.fault = armed.fault
         self._armed = armed
         self._operation = operation
+        self._whom = whom
         self._trace = trace
         self._tell = tell
         self._settled = False
@@ -105,7 +118,9 @@ class Verdict:
         self._settle()
         self._armed.fired += 1
         self._trace.record("fault", self._armed.index, self.fault.kind, self._operation)
-        self._tell(f"fault: {self.fault.kind} at {self._operation}")
+        host, subject = self._whom
+        where = f" on {host}" if host else ""
+        self._tell(f"fault: {self.fault.kind} at {self._operation}{where}{f' ({subject})' if subject else ''}")
 
     def waive(self) -> None:
         """Give the trigger back: nothing was changed after all."""
@@ -120,7 +135,7 @@ class Verdict:
 class _Armed:
     """A fault on the board: its counters and its own stream."""
 
-    __slots__ = ("claimed", "fault", "fired", "from_ns", "index", "matched", "stream", "until_ns")
+    __slots__ = ("_fits", "claimed", "fault", "fired", "from_ns", "index", "matched", "stream", "until_ns")
 
     def __init__(self, index: int, fault: Fault, stream: Stream) -> None:
         self.index = index
@@ -130,12 +145,22 @@ class _Armed:
         self.matched = 0
         self.claimed = 0
         self.fired = 0
+        # By host: there are few, and each is asked for again and again.
+        self._fits: dict[str | None, bool] = {}
+
+    def fits(self, host: str | None) -> bool:
+        """Say whether a host is one of those that the fault names."""
+        found = self._fits.get(host)
+        if found is None:
+            patterns = self.fault.hosts
+            found = self._fits[host] = host is not None and any(fnmatchcase(host, pattern) for pattern in patterns)
+        return found
 
     def matches(self, host: str | None, subject: str | None, now_ns: int, applies: Applies | None) -> bool:
         """Say whether an operation of a fitting name is one at which this fault can act."""
         fault = self.fault
         return (
-            (not fault.hosts or host in fault.hosts)
+            (not fault.hosts or self.fits(host))
             and (not fault.subjects or subject in fault.subjects)
             and (not self.until_ns or self.from_ns <= now_ns < self.until_ns)
             and (applies is None or (isinstance(fault, applies) if isinstance(applies, tuple) else applies(fault)))
@@ -184,13 +209,15 @@ class FaultBoard:
         self._tell = tell
         self._armed: list[_Armed] = []
         self._at: dict[tuple[str, str], list[_Armed]] = {}
+        muted = _muted(streams.tape)
         for index, fault in enumerate(faults):
-            self._arm(_Armed(index, fault, streams.stream(f"fault/{index}/{fault.kind}")))
+            known = sorted(_matched_operations(fault, operations))
+            if index not in muted:
+                self._arm(_Armed(index, fault, streams.stream(f"fault/{index}/{fault.kind}")), known)
 
-    def _arm(self, armed: _Armed) -> None:
-        fault = armed.fault
-        for operation in sorted(_matched_operations(fault, self._operations)):
-            self._at.setdefault((fault.port, operation), []).append(armed)
+    def _arm(self, armed: _Armed, operations: Iterable[str]) -> None:
+        for operation in operations:
+            self._at.setdefault((armed.fault.port, operation), []).append(armed)
         self._armed.append(armed)
 
     def verdict(
@@ -218,7 +245,7 @@ class FaultBoard:
         if not struck:
             return None
         struck[0].claimed += 1
-        return Verdict(struck[0], operation, self._trace, self._tell)
+        return Verdict(struck[0], operation, (host, subject), self._trace, self._tell)
 
     def _check_known(self, port: str, operation: str) -> None:
         if operation not in self._operations.get(port, ()):
@@ -245,6 +272,15 @@ class FaultBoard:
         silent = [armed for armed in self._armed if _had_to_fire(armed.fault) and not armed.fired]
         if silent:
             raise FaultNeverFired("; ".join(_silence(armed) for armed in silent))
+
+
+def _muted(tape: Tape) -> frozenset[int]:
+    """Return the indices of the faults that the tape mutes, if it replays, and keep them on the tape."""
+    channel = tape.channel(MUTED_STREAM)
+    script = [] if channel.script is None else list(channel.script.choices())
+    for choice in script:
+        channel.record(2, choice)
+    return frozenset(index for index, choice in enumerate(script) if choice)
 
 
 def _had_to_fire(fault: Fault) -> bool:

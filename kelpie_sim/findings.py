@@ -20,7 +20,7 @@ CHECK_CHARS_MAX = 100
 _KINDS = (
     (errors.NonDeterminism, FindingKind.NONDETERMINISM),
     (errors.FaultNeverFired, FindingKind.FAULT_NEVER_FIRED),
-    ((errors.Stalled, errors.StepLimit, errors.TimeLimit, errors.NotSettled), FindingKind.LIVENESS),
+    ((errors.Stalled, errors.StepLimit, errors.TimeLimit, errors.NotSettled, errors.Overdue), FindingKind.LIVENESS),
     (AssertionError, FindingKind.CORRECTNESS),
 )
 # A quoted text, or a word with a digit in it: a value, an id, a count.
@@ -61,7 +61,8 @@ def signature_of(error: BaseException) -> str:
 def _check(error: BaseException) -> str:
     """Return the name of what does not hold; a crash has none, and a stall is told by where its tasks wait."""
     if isinstance(error, errors.Stalled):
-        sites = {_PLACE.sub("", line.partition(" waits in ")[2]) for line in error.waiting}
+        # Without the lines, and without who holds a lock: that changes with each seed.
+        sites = {_PLACE.sub("", line.partition(" waits in ")[2]).partition(" for a ")[0] for line in error.waiting}
         return " | ".join(sorted(sites))[:CHECK_CHARS_MAX]
     return "" if kind_of(error) is FindingKind.CRASH else scrubbed(str(error).partition(":")[0])
 

@@ -8,6 +8,7 @@ After the trace is sealed the coroutines are closed one by one, in a dead contex
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,12 +21,11 @@ from kelpie_sim.tasks import AnyTask
 
 
 class Graveyard:
-    """Holds tasks, handles and async generators of dead hosts. `used` tells the loop whether any host ever died."""
+    """Holds tasks, handles and async generators of dead hosts."""
 
-    __slots__ = ("_generators", "_tasks", "_things", "used")
+    __slots__ = ("_generators", "_tasks", "_things")
 
     def __init__(self) -> None:
-        self.used = False
         self._tasks: list[AnyTask] = []
         self._generators: list[tuple[AnyGenerator, Incarnation | None]] = []
         self._things: list[object] = []
@@ -46,6 +46,9 @@ class Graveyard:
 
     def bury(self) -> None:
         """Close everything in the order in which it came; what the dead raise meanwhile is of no account."""
+        if not (self._tasks or self._generators):
+            self._things.clear()
+            return
         with _quiet():
             for task in self._tasks:
                 _bury_task(task)
@@ -90,9 +93,12 @@ def _close(close: Callable[[], object], life: Incarnation | None) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence "Exception ignored in": the dead may fail as they like."""
+    """Silence "Exception ignored in", and all logs: the dead may fail as they like."""
     before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    logged_above = logging.root.manager.disable
+    logging.disable(sys.maxsize)
     try:
         yield
     finally:
+        logging.disable(logged_above)
         sys.unraisablehook = before

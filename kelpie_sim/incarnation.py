@@ -7,6 +7,7 @@ the hosts, because both need it.
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,17 @@ class Incarnation:
         self.host = host
         self.number = number
         self.alive = True
+
+
+class Jobs:
+    """The loop whose blocking job runs: to the job itself no loop does, as in a thread."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+def loop_at_work() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs, or whose job does."""
+    return asyncio._get_running_loop() or Jobs.loop
 
 
 INCARNATION: ContextVar[Incarnation | None] = ContextVar("kelpie_sim incarnation", default=None)

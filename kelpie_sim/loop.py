@@ -7,10 +7,10 @@ Laws:
 - A timer that fires finds `time() >= when`, else code that checks its own deadline would set the same timer for ever.
 - Timers of one instant keep the order in which they were set, so nothing ever depends on addresses.
 - A handle belongs to the incarnation in its context. A dead one never runs, and what a dead step schedules never
-happens.
+happens; a paused or slow one waits (brakes.py).
 - Nothing left to run while someone waits is an error (Stalled); so is running longer than allowed (StepLimit,
 TimeLimit).
-- A program that spins without ever waiting still sees time pass, as it would on a real machine; see `_check`.
+- A program that spins without ever waiting still sees time pass, as it would on a real machine (livelock.py).
 """
 
 from __future__ import annotations
@@ -26,16 +26,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVarTuple
 
 from kelpie_sim.asyncgens import AnyGenerator, AsyncGens
-from kelpie_sim.errors import HostDead, SimulationError, Stalled, StepLimit, TimeLimit
+from kelpie_sim.brakes import Brakes
+from kelpie_sim.errors import HostDead, SimulationError, Stalled, TimeLimit
 from kelpie_sim.graveyard import Graveyard
 from kelpie_sim.incarnation import INCARNATION, Incarnation, context_of, is_dead
+from kelpie_sim.livelock import Watch
 from kelpie_sim.real_world import NoRealWorld
 from kelpie_sim.registry import LostException, TaskRegistry
-from kelpie_sim.strategies import Ready, Strategy
-from kelpie_sim.tasks import AnyTask, SimFuture, SimHandle, SimTask, SimTimer
+from kelpie_sim.strategies import Strategy
+from kelpie_sim.tasks import (
+    AnyTask,
+    BlankHandle,
+    BlankTimer,
+    Ready,
+    SimFuture,
+    SimTask,
+    SimTimer,
+    hostless_call_soon,
+)
 from kelpie_sim.timers import Timers
 from kelpie_sim.trace import LOG_BIRTH, LOG_SHIFT, LOG_TIME, Trace
-from kelpie_sim.waiting import await_site
+from kelpie_sim.waiting import await_site, told_sites
 
 Ts = TypeVarTuple("Ts")
 
@@ -45,21 +56,26 @@ STEP_LIMIT = 10_000_000
 TIME_LIMIT_NS = 366 * 86_400 * 1_000_000_000
 SECOND_NS = 1_000_000_000
 
-# Now and then the loop looks at its limits; so often that it costs nothing.
-_CHECK_STEPS = 4_096
-# So many checks in one instant count as spinning; then each further one passes the time the steps would really take.
-_SPIN_CHECKS = 16
-_SPIN_STEP_NS = 1_000
+
+def _since_epoch_ns(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+_START_NS = _since_epoch_ns(START)
+# Looked up once: each task passes here.
+_new_task = SimTask[Any].__new__
+_init_task = asyncio.Task.__init__
 
 
 class SimLoop(NoRealWorld):
-    """The simulated loop. `time_ns` is the virtual time, `after_step` the hooks that run after each step."""
+    """The simulated loop. `time_ns` is the virtual time, `after_step` the hooks that run after each step, and `stepped`
+    the context of that step, for the hooks."""
 
     # Slots: the hot path reads them, and past thirty attributes an instance's dictionary is slower.
     __slots__ = (
-        "_add", "_asyncgens_open", "_check_at", "_checks_in_instant", "_eager", "_graveyard", "_hosted", "_serial",
-        "_start_ns", "_step_limit", "_strategy", "_tasks", "_time_limit_ns", "_time_s", "_timers",
-        "after_step", "steps", "time_ns", "trace",
+        "_add", "_asyncgens_open", "_brakes", "_check_at", "_eager", "_graveyard", "_hosted", "_serial",
+        "_start_ns", "_strategy", "_tasks", "_time_limit_ns", "_time_s", "_timers", "_watch",
+        "after_step", "stepped", "steps", "time_ns", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -76,21 +92,24 @@ class SimLoop(NoRealWorld):
         self.steps = 0
         self.time_ns = 0
         self.after_step: list[Callable[[], None]] = []
+        self.stepped = Context()
         self._strategy = strategy
         self._add = strategy.add
         self._time_s = 0.0
-        self._start_ns = (start - EPOCH) // timedelta(microseconds=1) * 1_000
-        self._step_limit = step_limit
+        self._start_ns = _START_NS if start is START else _since_epoch_ns(start)
         self._time_limit_ns = time_limit_ns
-        self._check_at = min(_CHECK_STEPS, step_limit)
-        self._checks_in_instant = (0, 0)
+        self._watch = Watch(step_limit)
+        self._check_at = self._watch.first_at
         self._serial = 0
         self._timers = Timers()
         self._tasks = TaskRegistry()
         self._eager: dict[str, bool] = {}
         self._hosted = False
         self._graveyard = Graveyard()
+        self._brakes = Brakes(self._timers, self._graveyard)
         self._asyncgens_open = AsyncGens()
+        # Found in the instance first, and quicker; it goes when there are hosts, or when the loop is closed.
+        self.__dict__["call_soon"] = hostless_call_soon(strategy.add)
         trace.bind(self)
 
     # --- time
@@ -106,7 +125,8 @@ class SimLoop(NoRealWorld):
     def _move_to(self, time_ns: int) -> None:
         """Set the time, and make ready whatever is due."""
         if time_ns > self._time_limit_ns:
-            raise TimeLimit(f"the next timer is due at {time_ns} ns, and the run ends at {self._time_limit_ns} ns")
+            limit = f"the next timer is due at {time_ns} ns, and the run ends at {self._time_limit_ns} ns"
+            raise TimeLimit(limit + told_sites(self.live_tasks()))
         self.time_ns = time_ns
         self._time_s = time_ns / SECOND_NS
         self.trace.log.append(time_ns << LOG_SHIFT | LOG_TIME)
@@ -116,7 +136,7 @@ class SimLoop(NoRealWorld):
         """Nothing is ready: move to the next timer. Raise Stalled if there is none."""
         time_ns = self._timers.next_ns()
         if time_ns is None:
-            raise Stalled(tuple(await_site(task) for task in self.live_tasks()))
+            raise Stalled(tuple(await_site(task) for task in self.live_tasks()), self._brakes.paused())
         self._move_to(time_ns)
 
     # --- scheduling
@@ -125,7 +145,10 @@ class SimLoop(NoRealWorld):
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Add a callback to those that are ready. Raise RuntimeError once the loop is closed."""
-        handle = SimHandle(callback, args, copy_context() if context is None else context)
+        handle = BlankHandle()
+        handle._callback = callback
+        handle._args = args
+        handle._context = copy_context() if context is None else context
         if not self._hosted or self._admits(handle):
             self._add(handle)
         return handle
@@ -147,7 +170,11 @@ class SimLoop(NoRealWorld):
     def _timer(
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> SimTimer:
-        timer = SimTimer(when, callback, args, copy_context() if context is None else context)
+        timer = BlankTimer()
+        timer._when = when
+        timer._callback = callback
+        timer._args = args
+        timer._context = copy_context() if context is None else context
         if when == math.inf or (self._hosted and not self._admits(timer)):
             return timer
         when_ns = round(when * SECOND_NS)
@@ -190,7 +217,8 @@ class SimLoop(NoRealWorld):
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any) -> AnyTask:
         """Start a task; it belongs to the host in `context`, or else to the current one."""
-        self._check_closed()
+        if self._closed:
+            self._check_closed()
         self._serial = serial = self._serial + 1
         life = INCARNATION.get()
         if context is None:
@@ -204,12 +232,17 @@ class SimLoop(NoRealWorld):
             context.run(INCARNATION.set, life)
         if name is None:
             host = "" if life is None else f"{life.host.name}/"
-            name = f"{host}{serial}:{getattr(coro, '__name__', type(coro).__name__)}"
-        self.trace.log.append(serial << LOG_SHIFT | LOG_BIRTH)
-        self.trace.names.append(str(name))
-        task = SimTask(
-            coro, loop=self, name=str(name), context=context, serial=serial, life=life, **(self._eager | options)
-        )
+            name = f"{host}{serial}:{getattr(coro, '__name__', '') or type(coro).__name__}"
+        else:
+            name = str(name)
+        trace, mark = self.trace, serial << LOG_SHIFT
+        trace.log.append(mark | LOG_BIRTH)
+        trace.names.append(name)
+        task = _new_task(SimTask)
+        task.serial = serial
+        task.mark = mark
+        task.life = life
+        _init_task(task, coro, loop=self, name=name, context=context, **(self._eager | options))
         self._tasks.add(task)
         return task
 
@@ -246,7 +279,8 @@ class SimLoop(NoRealWorld):
     def _drive(self) -> None:
         """Step until stopped. This is the hot path: each line of it counts in every figure."""
         ready, take = self._strategy.ready, self._strategy.take
-        log, after_step, graveyard = self.trace.log, self.after_step, self._graveyard
+        log, after_step, braked = self.trace.log, self.after_step, self._brakes.lives
+        steps, check_at = self.steps, self._check_at
         while True:
             if not ready:
                 if self._stopping:
@@ -257,14 +291,14 @@ class SimLoop(NoRealWorld):
             if callback is None:
                 continue
             context, args = handle._context, handle._args
-            if graveyard.used and is_dead(context):
-                graveyard.keep((callback, args))
+            if braked and self._brakes.stops(handle, self.time_ns):
                 continue
             owner = getattr(callback, "__self__", None)
             log.append(owner.mark if type(owner) is SimTask else 0)
-            self.steps = steps = self.steps + 1
-            if steps >= self._check_at:
-                self._check(steps)
+            steps += 1
+            self.steps = steps
+            if steps >= check_at:
+                check_at = self._check(callback)
             try:
                 # Steps of tasks have no arguments, and a call without unpacking is a good deal quicker.
                 if args:
@@ -274,22 +308,20 @@ class SimLoop(NoRealWorld):
             except BaseException as error:
                 self._step_failed(handle, error)
             if after_step:
+                self.stepped = context
                 for hook in after_step:
                     hook()
             if self._stopping:
                 return
 
-    def _check(self, steps: int) -> None:
-        """Look at the limits, trim the log, and let time pass for a program that only spins."""
-        if steps > self._step_limit:
-            raise StepLimit(f"the run took more than {self._step_limit} steps, at {self.time_ns} ns")
-        self._check_at = min(steps + _CHECK_STEPS, self._step_limit + 1)
+    def _check(self, callback: object) -> int:
+        """Now and then: look at the limit of steps, trim the log, and let time pass for a program that only spins;
+        return at which step to come back."""
+        self._check_at, pass_ns = self._watch.look(self.steps, self.time_ns, callback)
         self.trace.trim()
-        instant, checks = self._checks_in_instant
-        checks = checks + 1 if instant == self.time_ns else 0
-        if checks > _SPIN_CHECKS:
-            self._move_to(self.time_ns + _CHECK_STEPS * _SPIN_STEP_NS)
-        self._checks_in_instant = (self.time_ns, checks)
+        if pass_ns:
+            self._move_to(self.time_ns + pass_ns)
+        return self._check_at
 
     def _step_failed(self, handle: Ready, error: BaseException) -> None:
         """Raise what ends the run; report the rest as asyncio does."""
@@ -311,7 +343,8 @@ class SimLoop(NoRealWorld):
         elif not self.is_closed():
             context = copy_context()
             context.run(INCARNATION.set, life)
-            self.call_soon(self.create_task, generator.aclose(), context=context)
+            # Not made before its step comes: the run may be over by then.
+            self.call_soon(lambda: self.create_task(generator.aclose()), context=context)
 
     def has_open_generators(self) -> bool:
         """Return whether any async generator is unfinished."""
@@ -328,21 +361,38 @@ class SimLoop(NoRealWorld):
             if isinstance(error, Exception):
                 self.call_exception_handler({"message": "error while closing an async generator", "exception": error})
 
-    # --- crash and end
+    # --- pause, crash and end
 
     def host_started(self) -> None:
         """From here on, look at whose handles are scheduled."""
         self._hosted = True
+        self.__dict__.pop("call_soon", None)
+
+    def hold(self, life: Incarnation) -> None:
+        """Pause: from the next step on, set aside what `life` would run; its timers come due, and are set aside too."""
+        self._brakes.hold(life)
+
+    def release(self, life: Incarnation) -> None:
+        """End a pause: what was set aside becomes ready, in the order in which it came up."""
+        self._brakes.release(life, self.time_ns, self._add)
+
+    def release_all(self) -> None:
+        """End all pauses: a paused task could not even be cancelled."""
+        self._brakes.release_all(self.time_ns, self._add)
+
+    def slow(self, life: Incarnation, step_ns: int) -> None:
+        """Make each step of `life` take so much virtual time; 0 ends that. Raise ValueError for a negative time."""
+        self._brakes.slow(life, step_ns, self.time_ns)
 
     def abandon(self, life: Incarnation) -> None:
         """Power loss: whatever belongs to `life` (already marked dead) runs no more, not even its `finally` blocks."""
-        self._graveyard.used = True
+        self._brakes.bury(life)
         self._tasks.abandon(life, self._graveyard)
         for generator, _ in self._asyncgens_open.take(lambda owner: owner is life):
             self._graveyard.keep_generator(generator, life)
         self._timers.keep(self._outlives_crash)
 
-    def _outlives_crash(self, timer: SimTimer) -> bool:
+    def _outlives_crash(self, timer: Ready) -> bool:
         dead = is_dead(timer._context)
         if dead:
             self._graveyard.keep((timer._callback, timer._args))
@@ -360,20 +410,37 @@ class SimLoop(NoRealWorld):
     def finish(self) -> None:
         """End the run: seal the trace, count what was lost, bury all that is left, and close."""
         self.trace.seal()
-        self.lost_exceptions()
-        self._graveyard.used = True
+        self._tasks.find_lost()
+        self._tasks.sealed = True
         self._tasks.abandon_all(self._graveyard)
         for generator, life in self._asyncgens_open.take(lambda life: True):
             self._graveyard.keep_generator(generator, life)
         # Closed first: what dying code schedules has nowhere to go.
         self.close()
         self._graveyard.bury()
+        # A sealed trace asks nobody; and who keeps it shall not keep the loop, nor leave it to the garbage collection.
+        self.trace.bind(_NOBODY)
 
     def close(self) -> None:
         """Close the loop: scheduling raises RuntimeError from here on."""
-        super().close()
+        if self._thread_id is not None:
+            raise RuntimeError("Cannot close a running event loop")
+        self._closed = True
+        self.__dict__.pop("call_soon", None)
         self._timers.clear()
         self._add = _refuse_closed
+
+
+class _Nobody:
+    """A clock for a trace that is sealed."""
+
+    steps = time_ns = 0
+
+    def current_serial(self) -> int:
+        return 0
+
+
+_NOBODY = _Nobody()
 
 
 def _refuse_closed(handle: Ready) -> None:

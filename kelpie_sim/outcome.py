@@ -7,6 +7,7 @@ import attrs
 
 from kelpie_sim.faults import FaultReport
 from kelpie_sim.options import OptionValue
+from kelpie_sim.trace import Entry
 
 
 class FindingKind(StrEnum):
@@ -67,15 +68,27 @@ class Outcome:
     invariants: Mapping[str, int] = attrs.field(factory=dict)
     """How often each was checked."""
     sometimes: Mapping[str, int] = attrs.field(factory=dict)
+    watermarks: Mapping[str, int] = attrs.field(factory=dict)
+    """The highest value of each name that had one."""
+    buggify: Mapping[str, int] = attrs.field(factory=dict)
+    """How often each site fired, of those that were reached."""
     options: Mapping[str, OptionValue] = attrs.field(factory=dict)
     """What the swarm drew."""
     story: tuple[str, ...] = ()
     tape: bytes = b""
     """The choices of the run, kept when it failed or was to keep its trace."""
-    trace: tuple[str, ...] = ()
-    """The records of the run, if they were to be kept."""
+    entries: tuple[Entry, ...] = attrs.field(default=(), repr=False)
+    """What happened, in order, if it was to be kept."""
+
+    history: str = attrs.field(default="", repr=False)
+    """What clients asked for and were told, as JSON lines, if it was to be kept."""
 
     @property
     def failed(self) -> bool:
         """Whether the run ended with a finding."""
         return self.finding is not None
+
+    @property
+    def trace(self) -> tuple[str, ...]:
+        """The entries as lines of text."""
+        return tuple(entry.line for entry in self.entries)

@@ -7,7 +7,8 @@ the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from asyncio import CancelledError
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -29,32 +30,41 @@ class LostException:
 
 
 class TaskRegistry:
-    """Holds tasks strongly; `lost` are the errors found so far."""
+    """Holds tasks strongly; `lost` are the errors found so far, until it is `sealed`."""
 
-    __slots__ = ("_held_limit", "_tasks", "lost")
+    __slots__ = ("_held_limit", "_tasks", "lost", "sealed")
 
     def __init__(self) -> None:
         self._tasks: dict[int, AnyTask] = {}
         self._held_limit = _HELD_MIN
         self.lost: list[LostException] = []
+        self.sealed = False
 
     def add(self, task: AnyTask) -> None:
         """Hold a task."""
         self._tasks[task.serial] = task
         if len(self._tasks) > self._held_limit:
-            self._tasks = {s: t for s, t in self._tasks.items() if not t.done() or _is_unseen(t)}
+            self._tasks = {s: t for s, t in self._tasks.items() if not t.done() or t._log_traceback}
             self._held_limit = max(_HELD_MIN, 2 * len(self._tasks))
 
     def live(self) -> list[AnyTask]:
         """Return the tasks that have not ended, by age, those of dead hosts left out."""
-        live = (t for t in self._tasks.values() if not t.done() and (t.life is None or t.life.alive))
-        return sorted(live, key=hash)  # An eager task may be registered after its children.
+        live = [t for t in self._tasks.values() if not t.done() and (t.life is None or t.life.alive)]
+        # An eager task may be registered after its children.
+        return sorted(live, key=hash) if len(live) > 1 else live
 
     def report(self, context: Mapping[str, object]) -> None:
-        """Take note of what asyncio would log; `context` is that of an exception handler."""
+        """Take note of what asyncio would log; `context` is that of an exception handler.
+
+        A cancellation is nobody's error: the standard library's streams let one out when a connection's handler is
+        cancelled.
+        """
+        exception = context.get("exception")
+        # After the run the futures of dead hosts are collected: that nobody saw their errors is the power loss's doing.
+        if self.sealed or isinstance(exception, CancelledError):
+            return
         task = context.get("task") or context.get("future")
         source = task.get_name() if isinstance(task, SimTask) else "callback"
-        exception = context.get("exception")
         self.lost.append(
             LostException(
                 source=source,
@@ -65,27 +75,27 @@ class TaskRegistry:
 
     def find_lost(self) -> None:
         """Add the exceptions of living hosts' tasks that nobody awaited, by age."""
-        for task in sorted(self._tasks.values(), key=hash):
-            if _is_unseen(task) and (task.life is None or task.life.alive):
-                message = "task exception was never retrieved"
-                self.lost.append(LostException(source=task.get_name(), message=message, exception=task.exception()))
+        unseen = [t for t in self._tasks.values() if t._log_traceback]
+        for task in sorted(unseen, key=hash) if unseen else ():
+            if task.life is not None and not task.life.alive:
+                continue
+            message = "task exception was never retrieved"
+            self.lost.append(LostException(source=task.get_name(), message=message, exception=task.exception()))
 
     def abandon(self, life: Incarnation, graveyard: Graveyard) -> None:
         """Bring all tasks of a life to the graveyard."""
-        self._bury([task for task in self._tasks.values() if task.life is life], graveyard)
+        self._bury(
+            [self._tasks.pop(task.serial) for task in list(self._tasks.values()) if task.life is life], graveyard
+        )
 
     def abandon_all(self, graveyard: Graveyard) -> None:
         """Bring all tasks to the graveyard."""
-        self._bury(list(self._tasks.values()), graveyard)
+        tasks, self._tasks = self._tasks, {}
+        self._bury(tasks.values(), graveyard)
 
-    def _bury(self, tasks: list[AnyTask], graveyard: Graveyard) -> None:
+    def _bury(self, tasks: Iterable[AnyTask], graveyard: Graveyard) -> None:
         for task in tasks:
-            del self._tasks[task.serial]
             if not task.done():
                 graveyard.keep_task(task)
-            elif not task.cancelled():
+            elif task._log_traceback:
                 task.exception()  # Marked as seen: it must not complain when it is collected.
-
-
-def _is_unseen(task: AnyTask) -> bool:
-    return task.done() and bool(task._log_traceback)

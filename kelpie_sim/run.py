@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from kelpie_sim import libraries
 from kelpie_sim.guards import guarded
 from kelpie_sim.loop import SimLoop
 from kelpie_sim.seed import Streams
@@ -23,6 +24,7 @@ def run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
     Raise what `main` raises, and the loop's own errors. Errors that nobody saw are in `loop.lost_exceptions()`, calls
     that were refused in `loop.refusals`.
     """
+    libraries.apply()
     try:
         with guarded(loop, streams):
             return _guarded_run(loop, streams, main)
@@ -33,8 +35,9 @@ def run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
 
 def _guarded_run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
     try:
-        result = loop.run_until_complete(main)
+        result: T = loop.run_until_complete(main)
         if loop.live_tasks():
+            loop.release_all()
             loop.run_until_complete(_cancel_all(loop))
         if loop.has_open_generators():
             loop.run_until_complete(loop.shutdown_asyncgens())

@@ -73,9 +73,15 @@ def load_scenarios(module: str) -> dict[str, Scenario]:
     return scenarios
 
 
-def pick_scenarios(scenarios: Mapping[str, Scenario], names: tuple[str, ...]) -> tuple[Scenario, ...]:
-    """Return the scenarios of these names, or all; raise UnknownScenario for a name that is not there."""
+def pick_scenarios(
+    scenarios: Mapping[str, Scenario], names: tuple[str, ...], *, strategy: str = ""
+) -> tuple[Scenario, ...]:
+    """Return the scenarios of these names, or all; raise UnknownScenario for a name that is not there.
+
+    With a strategy, they are searched by that in place of their own.
+    """
     for name in names:
         if name not in scenarios:
             raise UnknownScenario(f"there is no scenario {name!r}; there are {', '.join(sorted(scenarios))}")
-    return tuple(scenarios[name] for name in names) or tuple(scenarios.values())
+    chosen = tuple(scenarios[name] for name in names) or tuple(scenarios.values())
+    return tuple(attrs.evolve(scenario, strategy=strategy) for scenario in chosen) if strategy else chosen

@@ -1,7 +1,8 @@
 """One integer becomes named streams of choices, a stream per part of the world and per fault.
 
 Why: a new draw in one stream must move no other, else each change of the simulator would make every old seed worthless.
-A stream's generator is seeded by a hash of the seed and the stream's name, so it depends on nothing else.
+A stream's random words are hashes of the seed, the stream's name and a count, so they depend on nothing else. There is
+no generator to be seeded, which would cost as much as a small run takes.
 
 Laws: all draws are made with integers; each goes on the tape; a draw that has only one outcome draws nothing and
 leaves no trace on the tape; choice 0 is always the plainest outcome (no fault, first in line, lowest number), because
@@ -10,10 +11,10 @@ shrinking moves towards 0.
 
 from __future__ import annotations
 
-import random
 import struct
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
+from hashlib import blake2b, shake_128
 from typing import TypeVar
 
 from kelpie_sim.tape import BOUND_MAX, Tape
@@ -21,38 +22,71 @@ from kelpie_sim.tape import BOUND_MAX, Tape
 T = TypeVar("T")
 
 MILLION = 1_000_000
-_WORDS = 256
 # 30-bit words: a product or remainder of such words stays within one digit of CPython's integers, its fastest path.
-_WORD_MASK = int.from_bytes((0x3FFF_FFFF).to_bytes(4, "little") * _WORDS, "little")
-_UNPACK = struct.Struct(f"<{_WORDS}I").unpack
+WORD_BITS = 30
+_WORD_RANGE = 1 << WORD_BITS
+# For bounds up to 64 bits: three words at once.
+_WIDE_RANGE = 1 << 3 * WORD_BITS
+
+
+def _block(words: int) -> tuple[int, int, Callable[[bytes], tuple[int, ...]]]:
+    """Return how many bytes so many words take, the mask that makes them words, and what takes them apart."""
+    mask = int.from_bytes((_WORD_RANGE - 1).to_bytes(4, "little") * words, "little")
+    return 4 * words, mask, struct.Struct(f"<{words}I").unpack
+
+
+# Most streams draw little: the first block is short, and from a hash that is quick to start.
+_BLOCKS = (_block(16), _block(64), _block(256))
 
 
 class Stream:
     """A named source of choices. Every method draws at most one entry of the tape unless it says so."""
 
-    __slots__ = ("_channel", "_generator", "_replays", "_seed", "name")
+    __slots__ = ("_blocks", "_channel", "_replays", "_seed", "_words", "name")
 
     def __init__(self, name: str, seed: int, tape: Tape) -> None:
         self.name = name
         self._seed = seed
         self._channel = tape.channel(name)
         self._replays = tape.replays
-        self._generator: random.Random | None = None
+        self._words: list[int] = []
+        self._blocks = 0
 
-    def _getrandbits(self, count: int) -> int:
-        # The generator is made late: seeding one costs microseconds, and most streams of a run stay untouched.
-        if self._generator is None:
-            key = blake2b(f"{self._seed}/{self.name}".encode(), digest_size=16).digest()
-            self._generator = random.Random(int.from_bytes(key, "big"))
-        return self._generator.getrandbits(count)
+    def _refill(self) -> None:
+        """Draw a block of words."""
+        number = self._blocks
+        self._blocks = number + 1
+        size, mask, unpack = _BLOCKS[number if number < 2 else 2]
+        if number:
+            block = shake_128(f"{number}/{self._seed}/{self.name}".encode()).digest(size)
+        else:
+            block = blake2b(f"{self._seed}/{self.name}".encode()).digest()
+        self._words += unpack((int.from_bytes(block, "little") & mask).to_bytes(size, "little"))
+
+    def _word(self) -> int:
+        if not self._words:
+            self._refill()
+        return self._words.pop()
 
     def _draw(self, bound: int) -> int:
-        # Own rejection sampling: the standard library promises the bits of a generator, not what randrange makes of
-        # them.
-        count = (bound - 1).bit_length()
-        while (choice := self._getrandbits(count)) >= bound:
-            pass
-        return choice
+        # Own rejection sampling: the standard library promises the bits of a hash, not what randrange makes of some.
+        if bound > _WORD_RANGE:
+            return self._draw_wide(bound)
+        words = self._words
+        while True:
+            if not words:
+                self._refill()
+            word = words.pop()
+            choice = word % bound
+            if word - choice <= _WORD_RANGE - bound:
+                return choice
+
+    def _draw_wide(self, bound: int) -> int:
+        while True:
+            word = (self._word() << WORD_BITS | self._word()) << WORD_BITS | self._word()
+            choice = word % bound
+            if word - choice <= _WIDE_RANGE - bound:
+                return choice
 
     def below(self, bound: int) -> int:
         """Return an integer from 0 up to `bound` - 1. Raise ValueError when there is none, or above 64 bits."""
@@ -60,7 +94,7 @@ class Stream:
             raise ValueError(f"stream {self.name!r}: a bound must be from 1 to {BOUND_MAX}, not {bound}")
         if bound == 1:
             return 0
-        if self._replays:
+        if self._replays and self._channel.follows():
             return self._channel.scripted(bound)
         choice = self._draw(bound)
         self._channel.record(bound, choice)
@@ -91,7 +125,7 @@ class Stream:
         parts = round(probability * MILLION)
         if parts in (0, MILLION):
             return parts == MILLION
-        if self._replays:
+        if self._replays and self._channel.follows():
             return self._channel.scripted(2) == 1
         happens = self._draw(MILLION) < parts
         self._channel.record(2, int(happens))
@@ -110,42 +144,76 @@ class Stream:
             items[index], items[other] = items[other], items[index]
         return items
 
-    def swap_taker(self, items: list[T]) -> Callable[[], T]:
-        """Return a function that takes a drawn element out of `items`, whose last one then fills its place.
+    def line_taker(self, line: deque[T]) -> Callable[[], T]:
+        """Return a function that takes a drawn element out of `line`; the first one, overtaken, takes its place.
 
+        Choice 0 takes the first, so a tape of zeros is first come, first served; each other choice is one overtaking.
         Made for the scheduler, who calls it at each step: words are drawn in bulk, and the remainder leans towards low
         numbers by less than one in a thousand as long as there are fewer than a million elements.
         Taking the only element draws nothing; taking from none raises IndexError.
         """
         if self._replays:
-            return lambda: _swap_out(items, self._channel.scripted(len(items)) if len(items) > 1 else 0)
-        channel, words = self._channel, list[int]()
+            return lambda: overtake(line, self.below(len(line)) if len(line) > 1 else 0)
+        channel, words, first, refill = self._channel, self._words, line.popleft, self._refill
         bounds, choices = channel.new_bounds, channel.new_choices
 
         def take() -> T:
-            bound = len(items)
-            if bound < 2:
-                return items.pop()
-            if not words:
-                words.extend(self._words())
-                channel.settle()
-            index = words.pop() % bound
-            bounds.append(bound)
-            choices.append(index)
-            taken, items[index] = items[index], items[-1]
-            items.pop()
+            bound = len(line)
+            taken = first()
+            if bound > 1:
+                if not words:
+                    refill()
+                    channel.settle()
+                index = words.pop() % bound
+                bounds.append(bound)
+                choices.append(index)
+                if index:
+                    index -= 1
+                    line[index], taken = taken, line[index]
             return taken
 
         return take
 
-    def _words(self) -> tuple[int, ...]:
-        block = self._getrandbits(32 * _WORDS) & _WORD_MASK
-        return _UNPACK(block.to_bytes(4 * _WORDS, "little"))
+    def unrecorded(self) -> Callable[[], int]:
+        """Return a function that draws 30-bit words without a trace on the tape.
+
+        For who records what comes of the words instead, such as a strategy that draws priorities and records picks.
+        """
+        words, refill = self._words, self._refill
+
+        def word() -> int:
+            if not words:
+                refill()
+            return words.pop()
+
+        return word
+
+    def follow(self, bound: int) -> int | None:
+        """Return the next choice if the tape has one to follow, and record it; None if the choice is the caller's."""
+        if self._replays and self._channel.follows():
+            return self._channel.scripted(bound)
+        return None
+
+    @property
+    def continues(self) -> bool:
+        """Whether there may be choices to follow before the caller's own."""
+        return self._channel.continues
+
+    def record(self, bound: int, choice: int) -> None:
+        """Put on the tape a choice that the caller made by itself."""
+        self._channel.record(bound, choice)
+
+    def recorder(self) -> tuple[list[int], list[int], Callable[[], None]]:
+        """Return the lists of bounds and of choices to add to, for whom a call is too slow, and what to call now and
+        then to empty them."""
+        return self._channel.new_bounds, self._channel.new_choices, self._channel.settle
 
 
-def _swap_out(items: list[T], index: int) -> T:
-    taken, items[index] = items[index], items[-1]
-    items.pop()
+def overtake(line: deque[T], index: int) -> T:
+    """Take the element at `index` out of the line; the first one takes its place."""
+    taken = line.popleft()
+    if index:
+        line[index - 1], taken = taken, line[index - 1]
     return taken
 
 

@@ -9,26 +9,44 @@ not exist.
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
 
-from kelpie_sim.check.history import History, canonical
+import attrs
+
+from kelpie_sim.buggify import Buggify
+from kelpie_sim.buggify import attach as attach_buggify
+from kelpie_sim.check.history import History
 from kelpie_sim.check.invariants import Invariants
 from kelpie_sim.check.sometimes import Sometimes
+from kelpie_sim.check.sometimes import attach as attach_sometimes
+from kelpie_sim.check.temporal import Temporal
+from kelpie_sim.check.values import canonical
 from kelpie_sim.errors import FaultNeverFired, NotSettled, Unsupported
 from kelpie_sim.faults import NS_PER_SECOND, FaultBoard
 from kelpie_sim.findings import finding_of
+from kelpie_sim.guards import files
 from kelpie_sim.loop import SimLoop
+from kelpie_sim.nemesis import Nemesis
 from kelpie_sim.options import Swarm
 from kelpie_sim.outcome import Finding, FindingKind, Outcome
 from kelpie_sim.registry import LostException
 from kelpie_sim.run import run
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.seed import Streams
-from kelpie_sim.strategies import strategy_named
+from kelpie_sim.standstill import circumstances
+from kelpie_sim.strategies import Estimate, Strategy, strategy_named, wants_estimate
+from kelpie_sim.strategies.estimate import Counting
 from kelpie_sim.tape import Tape
 from kelpie_sim.trace import Trace
+from kelpie_sim.waiting import told_sites
+from kelpie_sim.world import disk as storage
+from kelpie_sim.world import gateway, machine
+from kelpie_sim.world import network as net
 from kelpie_sim.world.host import Host
 
+# What can fail in any program, whatever ports it has of its own.
+ENGINE_OPERATIONS = {room.PORT: room.OPERATIONS for room in (machine, net, storage, gateway)}
 PYTHON = platform.python_version()
 OPTIONS_STREAM = "options"
 # First often, then ever less: what takes an hour of virtual time need not be looked at each tenth of a second.
@@ -39,26 +57,47 @@ SETTLE_POLL_SECONDS_MAX = 10.0
 class World:
     """What a scenario gets to run in: the loop's time, hosts, faults, checks, and a place to tell its story."""
 
-    def __init__(self, scenario: Scenario, seed: int, tape: Tape, *, keep_trace: bool) -> None:
-        """Build the world; raise UnknownOperation for a fault that could never strike."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        tape: Tape,
+        *,
+        keep_trace: bool,
+        strategy: "Callable[[World], Strategy] | None" = None,
+    ) -> None:
+        """Build the world; raise UnknownOperation for a fault that could never strike.
+
+        `strategy` makes the strategy in place of the one that the scenario names.
+        """
         self.seed = seed
         self.streams = Streams(seed, tape)
         self.trace = Trace(keep_trace)
         self.lines: list[str] = []
         self.swarm = Swarm(self.streams.stream(OPTIONS_STREAM))
         faults = scenario.faults(self.swarm)
-        self.faults = FaultBoard(faults, scenario.operations, self.streams, self._time_ns, self.trace, self._tell)
+        operations = {**ENGINE_OPERATIONS, **scenario.operations}
+        self.faults = FaultBoard(faults, operations, self.streams, self._time_ns, self.trace, self._tell)
         # Made after all that may refuse: a loop has to be closed.
         self.loop = SimLoop(
-            strategy_named(scenario.strategy, self.streams),
+            (strategy or strategy_of(scenario, tape))(self),
             self.trace,
             step_limit=scenario.step_limit,
             time_limit_ns=round(scenario.time_limit_seconds * NS_PER_SECOND),
         )
         self.history = History(self._time_ns, self.trace, self._tell)
         self.invariants = Invariants(self.loop.after_step)
-        self.sometimes = Sometimes(scenario.sometimes)
+        self.temporal = Temporal(self.invariants, self._time_ns)
+        self.nemeses: list[Nemesis] = []
+        self.sometimes = Sometimes(scenario.sometimes, self.trace, tape.lengths)
+        attach_sometimes(self.loop, self.sometimes)
+        self.buggify = Buggify(self.streams, self.trace)
+        attach_buggify(self.loop, self.buggify)
         self.hosts: dict[str, Host] = {}
+        self._network: net.Network | None = None
+        self.loop.make_network = self._make_network
+        self._disks: storage.Disks | None = None
+        self._machines = machine.Machines(self.loop, faults, self.faults, self.streams)
 
     @property
     def now_ns(self) -> int:
@@ -75,8 +114,30 @@ class World:
     def host(self, name: str) -> Host:
         """Return the host of this name, made at the first call; it runs nothing before it is started."""
         if name not in self.hosts:
-            self.hosts[name] = Host(self.loop, name)
+            self.hosts[name] = host = Host(self.loop, name)
+            self._machines.watch(host)
         return self.hosts[name]
+
+    @property
+    def network(self) -> net.Network:
+        """The simulated network, attached to the loop at the first look."""
+        return self._network or self._make_network()
+
+    def _make_network(self) -> net.Network:
+        self._network = net.Network(self.loop, self.streams, self.faults, self._tell, hosts=self.hosts)
+        return self._network
+
+    def disk(self, host: Host) -> storage.Disk:
+        """Return the disk of a host."""
+        return self.disks.disk(host)
+
+    @property
+    def disks(self) -> storage.Disks:
+        """The disks of the hosts; from the first look on, what a host does with files goes to its disk."""
+        if self._disks is None:
+            self._disks = storage.Disks(self.loop, self.streams, self.faults, self.trace)
+            files.serve(self._disks)
+        return self._disks
 
     def check(self, condition: object, message: str) -> None:
         """Raise InvariantBroken unless the condition is true. Write the message as `what must hold: what was found`."""
@@ -91,10 +152,14 @@ class World:
         """Add a line to the story of what is on the trace already."""
         self.lines.append(f"{self.now_ns / NS_PER_SECOND:.6f} s  {text}")
 
-    def heal(self) -> None:
-        """End all harm: faults strike no more, and hosts that are down start again."""
+    def heal(self, hosts: Collection[str] | None = None) -> None:
+        """End all harm: faults strike no more, and hosts that are down start again, all or those named."""
         self.faults.lift()
-        for host in self.hosts.values():
+        self.buggify.lift()
+        if self._network is not None:
+            self._network.heal()
+        for host in self.hosts.values() if hosts is None else [self.hosts[name] for name in hosts]:
+            host.resume()
             if host.incarnation and not host.alive:
                 host.restart()
 
@@ -105,23 +170,59 @@ class World:
         while not await _answer(done()):
             left_seconds = (deadline_ns - self.now_ns) / NS_PER_SECOND
             if left_seconds <= 0:
-                raise NotSettled(f"{what}: not within {within_seconds} s after the faults had stopped")
+                waiting = [task for task in self.loop.live_tasks() if task is not asyncio.current_task()]
+                late = f"{what}: not within {within_seconds} s after the faults had stopped"
+                raise NotSettled(late + told_sites(waiting))
             await self.sleep(min(poll_seconds, left_seconds))
             poll_seconds = min(2 * poll_seconds, SETTLE_POLL_SECONDS_MAX)
+
+
+# By identity, and few: a process that makes new scenarios for ever must not grow.
+_ESTIMATES: deque[tuple[tuple[object, ...], Estimate]] = deque(maxlen=64)
+
+
+def strategy_of(scenario: Scenario, tape: Tape) -> Callable[[World], Strategy]:
+    """Return what makes the scenario's own strategy.
+
+    One that wants to know how long the scenario is gets the counts of a plain run of seed 0, made once per process: a
+    function of the scenario alone, so a seed still means the same run wherever it is run.
+    """
+    estimate = _estimate_of(scenario) if wants_estimate(scenario.strategy, tape) else None
+    return lambda world: strategy_named(scenario.strategy, world.streams, estimate)
+
+
+def _estimate_of(scenario: Scenario) -> Estimate:
+    parts = (scenario.run, scenario.faults, scenario.operations, scenario.step_limit)
+    for known, estimate in _ESTIMATES:
+        if all(one is other for one, other in zip(known, parts, strict=True)):
+            return estimate
+    counting = Counting()
+    simulate(scenario, 0, strategy=lambda world: counting)
+    _ESTIMATES.append((parts, counting.estimate()))
+    return _ESTIMATES[-1][1]
 
 
 async def _answer(value: bool | Awaitable[bool]) -> bool:
     return value if isinstance(value, bool) else await value
 
 
-def simulate(scenario: Scenario, seed: int, *, tape: Tape | None = None, keep_trace: bool = False) -> Outcome:
+def simulate(
+    scenario: Scenario,
+    seed: int,
+    *,
+    tape: Tape | None = None,
+    keep_trace: bool = False,
+    strategy: Callable[[World], Strategy] | None = None,
+) -> Outcome:
     """Run a scenario with a seed, or along a tape that replays, and return all that is known of the run.
+
+    `strategy` makes the strategy in place of the one that the scenario names.
 
     Raise UnknownOperation (a ValueError) for a fault whose filter names nothing: whoever built the scenario is wrong.
     Raise NonDeterminism if a tape does not even fit the options.
     """
     tape = Tape() if tape is None else tape
-    world = World(scenario, seed, tape, keep_trace=keep_trace)
+    world = World(scenario, seed, tape, keep_trace=keep_trace, strategy=strategy)
     error = _run(world, scenario)
     finding = _finding(world, error)
     return Outcome(
@@ -133,13 +234,16 @@ def simulate(scenario: Scenario, seed: int, *, tape: Tape | None = None, keep_tr
         virtual_ns=world.loop.time_ns,
         python=PYTHON,
         finding=finding,
-        faults=world.faults.report(),
+        faults=(*world.faults.report(), *(report for each in world.nemeses for report in each.report())),
         invariants=world.invariants.counts(),
-        sometimes=world.sometimes.counts(),
+        sometimes={**world.sometimes.counts(), **world.temporal.causes()},
+        watermarks=world.sometimes.watermarks(),
+        buggify=world.buggify.counts(),
         options=world.swarm.drawn,
         story=tuple(world.lines),
         tape=tape.to_json() if finding or keep_trace else b"",
-        trace=tuple(world.trace.lines()) if keep_trace else (),
+        entries=world.trace.entries(),
+        history=world.history.to_jsonl() if keep_trace and len(world.history) else "",
     )
 
 
@@ -157,21 +261,31 @@ def _run(world: World, scenario: Scenario) -> BaseException | None:
 
 async def _main(world: World, scenario: Scenario) -> None:
     await scenario.run(world)
+    world.temporal.end()
     # What is left running is cancelled next, and its clean-up is no place for further harm.
     world.faults.lift()
+    world.buggify.lift()
 
 
 def _finding(world: World, error: BaseException | None) -> Finding | None:
     """Return why the run failed, if it did: what tells most, first."""
     if world.invariants.broken is not None:
-        return finding_of(world.invariants.broken)
-    finding = None if error is None else finding_of(error)
+        return _told(world, world.invariants.broken)
+    finding = None if error is None else _told(world, error)
     lost = world.loop.lost_exceptions()
     if lost and (finding is None or finding.kind is FindingKind.LIVENESS):
         return _lost_finding(lost[0], finding)
     if finding is None and world.loop.refusals:
         return finding_of(Unsupported(world.loop.refusals[0], "the program swallowed this error"))
     return finding or _silent_fault(world.faults)
+
+
+def _told(world: World, error: BaseException) -> Finding:
+    """Return the finding for an error; a lack of progress is told with what stood in the way."""
+    finding = finding_of(error)
+    if finding.kind is not FindingKind.LIVENESS:
+        return finding
+    return attrs.evolve(finding, message=finding.message + circumstances(world, error))
 
 
 def _lost_finding(lost: LostException, then: Finding | None) -> Finding:

@@ -7,6 +7,7 @@ Laws: choices come back in the order in which they were recorded, stream by stre
 each choice is 0. A strict replay that is asked for another bound than the recorded one has left the recorded run, and
 says so (NonDeterminism, with stream and index); a lenient one, for edited tapes, takes the choice if it fits, else 0.
 A tape that replays also records what was really drawn, so an edited tape can be read back in its canonical form.
+A tape that continues gives a prefix back, strictly, and lets each stream draw anew past its end.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from kelpie_sim.errors import NonDeterminism
 FORMAT_VERSION = 1
 BOUND_MAX = 2**64 - 1
 _BATCH = 1_024
+# What a channel has before its first batch; it is never added to.
+_NOTHING = array("Q")
 
 
 class Channel:
@@ -29,14 +32,14 @@ class Channel:
     New choices go into plain lists, which is what the scheduler can afford at each step, and move to arrays in batches.
     """
 
-    __slots__ = ("_bounds", "_choices", "name", "new_bounds", "new_choices", "script", "strict")
+    __slots__ = ("_bounds", "_choices", "continues", "name", "new_bounds", "new_choices", "script", "strict")
 
-    def __init__(self, name: str, script: Channel | None, strict: bool) -> None:
+    def __init__(self, name: str, script: Channel | None, strict: bool, continues: bool = False) -> None:
         self.name = name
+        self.continues = continues
         self.new_bounds: list[int] = []
         self.new_choices: list[int] = []
-        self._bounds = array("Q")
-        self._choices = array("Q")
+        self._bounds = self._choices = _NOTHING
         self.script = script
         self.strict = strict
 
@@ -52,8 +55,13 @@ class Channel:
 
     def settle(self) -> None:
         """Move the new choices to the arrays; who records past `record` calls this now and then."""
-        self._bounds.extend(self.new_bounds)
-        self._choices.extend(self.new_choices)
+        if not self.new_choices:
+            return
+        if self._choices:
+            self._bounds.extend(self.new_bounds)
+            self._choices.extend(self.new_choices)
+        else:
+            self._bounds, self._choices = array("Q", self.new_bounds), array("Q", self.new_choices)
         self.new_bounds.clear()
         self.new_choices.clear()
 
@@ -66,6 +74,18 @@ class Channel:
         """Return all choices, in order."""
         self.settle()
         return self._choices
+
+    def encoded(self) -> bytes:
+        """Return the name and all choices as bytes."""
+        if self._choices:
+            content = self.bounds().tobytes() + self.choices().tobytes()
+        else:
+            content = array("Q", self.new_bounds + self.new_choices).tobytes()
+        return f"{len(self.name)} {self.name} {len(content)} ".encode() + content
+
+    def follows(self) -> bool:
+        """Return whether the next choice of a tape that replays or continues is the script's."""
+        return not self.continues or (self.script is not None and len(self) < len(self.script))
 
     def scripted(self, bound: int) -> int:
         """Return the next choice of the script, and record it. Raise NonDeterminism as the module says."""
@@ -88,14 +108,16 @@ class Channel:
 
 
 class Tape:
-    """The recorded choices of a run. `Tape()` records; `Tape.replaying(...)` gives them back."""
+    """The recorded choices of a run. `Tape()` records, `Tape.replaying(...)` gives them back, and
+    `Tape.continuing(...)` does one after the other."""
 
-    __slots__ = ("_channels", "_script", "_strict")
+    __slots__ = ("_channels", "_script", "_strict", "continues")
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
         self._script: Tape | None = None
         self._strict = True
+        self.continues = False
 
     @classmethod
     def of(cls, streams: Mapping[str, Iterable[tuple[int, int]]]) -> Tape:
@@ -117,17 +139,28 @@ class Tape:
         tape._strict = strict
         return tape
 
+    @classmethod
+    def continuing(cls, prefix: Tape | bytes) -> Tape:
+        """Return a tape that gives the choices of a prefix back, and new ones in each stream where that ends."""
+        tape = cls.replaying(prefix)
+        tape.continues = True
+        return tape
+
     @property
     def replays(self) -> bool:
-        """Whether the choices come from a record."""
+        """Whether the choices come from a record, all of them or the first ones."""
         return self._script is not None
+
+    def scripts(self, name: str) -> bool:
+        """Return whether the record to follow has choices of the stream `name`."""
+        return self._script is not None and bool(self._script.choices(name))
 
     def channel(self, name: str) -> Channel:
         """Return the record of the stream `name`, made at the first call."""
         channel = self._channels.get(name)
         if channel is None:
             script = self._script._channels.get(name) if self._script is not None else None
-            channel = self._channels[name] = Channel(name, script, self._strict)
+            channel = self._channels[name] = Channel(name, script, self._strict, self.continues)
         return channel
 
     def names(self) -> tuple[str, ...]:
@@ -138,6 +171,14 @@ class Tape:
         """Return the (bound, choice) pairs of a stream, in order."""
         channel = self._channels.get(name)
         return [] if channel is None else list(zip(channel.bounds(), channel.choices(), strict=True))
+
+    def lengths(self) -> dict[str, int]:
+        """Return how many choices each stream has made so far: with `prefix`, a place to come back to."""
+        return {name: len(channel) for name, channel in sorted(self._channels.items()) if len(channel)}
+
+    def prefix(self, lengths: Mapping[str, int]) -> Tape:
+        """Return the first choices of each stream, as many as `lengths` says; of a stream not named there, none."""
+        return Tape.of({name: self.choices(name)[:length] for name, length in lengths.items()})
 
     def __len__(self) -> int:
         return sum(len(channel) for channel in self._channels.values())
@@ -151,14 +192,8 @@ class Tape:
 
     def fingerprint(self) -> bytes:
         """Return 16 bytes that differ when any recorded choice does."""
-        hasher = blake2b(digest_size=16)
-        for name in self.names():
-            channel = self._channels[name]
-            label = name.encode()
-            hasher.update(b"%d %d " % (len(label), len(channel)) + label)
-            hasher.update(channel.bounds().tobytes())
-            hasher.update(channel.choices().tobytes())
-        return hasher.digest()
+        made = [channel.encoded() for _, channel in sorted(self._channels.items()) if channel]
+        return blake2b(b"".join(made), digest_size=16).digest()
 
     def to_json(self) -> bytes:
         """Return the tape as JSON: per stream the bounds and the choices."""

@@ -8,12 +8,11 @@ the C classes, which are several times quicker than the Python ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextvars import Context
+from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kelpie_sim.incarnation import Incarnation
-from kelpie_sim.trace import LOG_SHIFT
 
 if TYPE_CHECKING:
     from kelpie_sim.loop import SimLoop
@@ -22,26 +21,17 @@ T = TypeVar("T")
 
 
 class SimTask(asyncio.Task[T], Generic[T]):
-    """A task that hashes by its serial number; `mark` is its entry in the log of a trace, computed once."""
+    """A task that hashes by its serial number; `mark` is its entry in the log of a trace, computed once.
+
+    Only the loop makes them, and sets the three before the C constructor, which puts the task into a set, and so hashes
+    it. A constructor in Python would come on top of that.
+    """
 
     __slots__ = ("life", "mark", "serial")
 
-    def __init__(
-        self,
-        coro: Coroutine[Any, Any, T],
-        *,
-        loop: SimLoop,
-        name: str,
-        context: Context,
-        serial: int,
-        life: Incarnation | None,
-        **eager: bool,
-    ) -> None:
-        # The serial comes first: the C constructor puts the task into a set, and so hashes it.
-        self.serial = serial
-        self.mark = serial << LOG_SHIFT
-        self.life = life
-        super().__init__(coro, loop=loop, name=name, context=context, **eager)
+    serial: int
+    mark: int
+    life: Incarnation | None
 
     def __hash__(self) -> int:
         return self.serial
@@ -126,10 +116,54 @@ class SimTimer(asyncio.TimerHandle):
         return _shown(self, self._callback)
 
 
+class BlankHandle(SimHandle):
+    """A handle for the loop itself, who fills it in: a constructor in Python would be a third of the cost of making
+    one, and the loop makes one for each step."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
+    else:
+        __init__ = object.__init__
+
+
+class BlankTimer(SimTimer):
+    """The same for timers."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
+    else:
+        __init__ = object.__init__
+
+
+def hostless_call_soon(add: Callable[[SimHandle], None]) -> Callable[..., SimHandle]:
+    """Return the `call_soon` of a loop that has no hosts: it gives the handle to `add`, and has nothing to look at."""
+
+    def call_soon(callback: Callable[..., object], *args: object, context: Context | None = None) -> SimHandle:
+        handle = BlankHandle()
+        handle._callback = callback
+        handle._args = args
+        handle._context = copy_context() if context is None else context
+        add(handle)
+        return handle
+
+    return call_soon
+
+
 # Of whatever result.
 AnyTask = SimTask[Any]
+# What waits for its turn.
+Ready = SimHandle | SimTimer
 
 
 def _shown(handle: object, callback: object) -> str:
     name = getattr(callback, "__qualname__", type(callback).__name__)
-    return f"<{type(handle).__name__} {name if callback is not None else 'cancelled'}>"
+    kind = SimTimer if isinstance(handle, SimTimer) else SimHandle
+    return f"<{kind.__name__} {name if callback is not None else 'cancelled'}>"

@@ -4,6 +4,9 @@ Two accounts are kept apart, because one is written at every step of the loop an
 the *log* of the loop, a list of integers (which task stepped, when time moved, which task was born), hashed in batches;
 and the *records* of everybody else, each stamped with the step, the virtual time and the task it was made by.
 
+A trace that keeps holds both accounts as entries, in the order of events; lines, the timeline and the diff of two runs
+are read from those.
+
 Laws: a record holds integers, text and bytes, never a `repr` and never an address. Its encoding carries lengths and
 kinds, so two different records never hash alike. A sealed trace takes nothing more: what dying code does is no part of
 the run.
@@ -11,19 +14,49 @@ the run.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
+from marshal import dumps
 from typing import Protocol
+
+import attrs
+
+Field = int | str | bytes
 
 # Each entry of the log is a value shifted by LOG_SHIFT, plus what kind of value it is.
 LOG_SHIFT = 2
 LOG_STEP, LOG_TIME, LOG_BIRTH = 0, 1, 2
 LOG_LENGTH_MAX = 8_192
-_PENDING_BYTES_MAX = 65_536
-_STAMP = struct.Struct("<QQQI").pack
-_FIELD = struct.Struct("<cI").pack
+_PENDING_MAX = 256
+# How pending records become bytes: with kinds and lengths, by content alone (later formats look at addresses), in C. A
+# list begins with its kind and its length, which are left out: a digest must not depend on when the batches end.
+_MARSHAL_FORMAT, _LIST_HEAD_BYTES = 2, 5
+_PLAIN = frozenset((int, str, bytes))
+# In place of a hash of which there is none.
+_NOTHING = bytes(blake2b.MAX_DIGEST_SIZE)
+# The kinds of the entries that are not records but come from the log of the loop.
+STEP, BORN = "step", "born"
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """What happened at one point of a run: a record, a step of a task, or the birth of one."""
+
+    step: int
+    """How many steps the loop had taken, this one included."""
+    time_ns: int
+    serial: int
+    """The task that ran; of a birth, the task that was born. 0: none."""
+    kind: str
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """The entry as a line of text."""
+        seconds, rest = divmod(self.time_ns, 1_000_000_000)
+        shown = "".join(f" {field!r}" for field in self.fields)
+        return f"{seconds}.{rest:09d} task {self.serial}: {self.kind}{shown}"
 
 
 class Clock(Protocol):
@@ -37,60 +70,65 @@ class Clock(Protocol):
 
 
 class Trace:
-    """The account of one run. With `keep`, the lines are kept too, to find where two runs part."""
+    """The account of one run. With `keep`, its entries are kept too, to look at the run."""
 
     __slots__ = (
-        "_clock", "_lines", "_log_hash", "_log_time_ns", "_name_hash", "_pending", "_record_hash", "_sealed",
-        "count", "log", "names",
+        "_clock", "_entries", "_log_hash", "_log_steps", "_log_time_ns", "_name_hash", "_pending", "_record_hash",
+        "_sealed", "count", "log", "names",
     )  # fmt: skip
 
     def __init__(self, keep: bool = False) -> None:
         self.count = 0
         self.log: list[int] = []
         self.names: list[str] = []
-        self._lines: list[str] | None = [] if keep else None
-        # A hash each, so that the digest does not depend on when the batches end.
-        self._log_hash = blake2b(digest_size=16)
-        self._name_hash = blake2b(digest_size=16)
-        self._record_hash = blake2b(digest_size=16)
-        self._pending = bytearray()
+        self._entries: list[Entry] | None = [] if keep else None
+        # A hash each, so that the digest does not depend on when the batches end; made when the first one does.
+        self._log_hash: blake2b | None = None
+        self._name_hash: blake2b | None = None
+        self._record_hash: blake2b | None = None
+        self._pending: list[tuple[tuple[int, int, int], str, tuple[Field, ...]]] = []
         self._clock: Clock | None = None
         self._log_time_ns = 0
+        self._log_steps = 0
         self._sealed = False
 
     def bind(self, clock: Clock) -> None:
         """Take the stamps of all later records from `clock`."""
         self._clock = clock
 
-    def record(self, kind: str, *fields: int | str | bytes) -> None:
+    def record(self, kind: str, *fields: Field) -> None:
         """Add a record. Raise TypeError for a field that is not an integer, text or bytes."""
         if self._sealed:
             return
+        if not _PLAIN.issuperset(map(type, fields)):
+            fields = tuple(map(_plain, fields))
         clock = self._clock
         stamp = (0, 0, 0) if clock is None else (clock.steps, clock.time_ns, clock.current_serial())
-        pending = self._pending
-        pending += _STAMP(*stamp, len(fields))
-        _encode(pending, kind)
-        for field in fields:
-            _encode(pending, field)
+        self._pending.append((stamp, kind, fields))
         self.count += 1
-        if self._lines is not None:
+        if self._entries is not None:
             self._drain_log()
-            self._lines.append(_line(stamp[1], stamp[2], kind, fields))
-        if len(pending) > _PENDING_BYTES_MAX:
+            self._entries.append(Entry(step=stamp[0], time_ns=stamp[1], serial=stamp[2], kind=kind, fields=fields))
+        if len(self._pending) >= _PENDING_MAX:
             self._drain_records()
 
     def digest(self) -> str:
         """Return the digest of everything so far, as hex."""
+        if not self._sealed:
+            self._drain_log()
+            self._drain_records()
+        hashes = self._log_hash, self._name_hash, self._record_hash
+        parts = [_NOTHING if each is None else each.digest() for each in hashes]
+        return blake2b(b"".join(parts), digest_size=16).hexdigest()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return an entry per step, birth and record, in order; nothing unless kept."""
         self._drain_log()
-        self._drain_records()
-        parts = self._log_hash.digest() + self._name_hash.digest() + self._record_hash.digest()
-        return blake2b(parts, digest_size=16).hexdigest()
+        return () if self._entries is None else tuple(self._entries)
 
     def lines(self) -> list[str]:
-        """Return a line per step, move of time, birth and record, in order; nothing unless kept."""
-        self._drain_log()
-        return [] if self._lines is None else list(self._lines)
+        """Return the same as lines of text."""
+        return [entry.line for entry in self.entries()]
 
     def seal(self) -> None:
         """Take no more records and no more steps."""
@@ -104,31 +142,46 @@ class Trace:
             self._drain_log()
 
     def _drain_log(self) -> None:
-        if self._lines is not None and not self._sealed:
-            self._keep_log(self._lines)
-        if not self._sealed:
-            self._log_hash.update(array("Q", self.log).tobytes())
-            for name in self.names:
-                label = name.encode(errors="surrogatepass")
-                self._name_hash.update(b"%d " % len(label) + label)
-        self.log.clear()
-        self.names.clear()
+        if self._sealed:
+            self.log.clear()
+            self.names.clear()
+            return
+        if self._entries is not None:
+            self._keep_log(self._entries)
+        if self.log:
+            self._log_hash = _hashed(self._log_hash, array("Q", self.log).tobytes())
+            self.log.clear()
+        if self.names:
+            self._name_hash = _hashed(self._name_hash, dumps(self.names, _MARSHAL_FORMAT)[_LIST_HEAD_BYTES:])
+            self.names.clear()
 
     def _drain_records(self) -> None:
-        if not self._sealed:
-            self._record_hash.update(self._pending)
+        if self._pending and not self._sealed:
+            self._record_hash = _hashed(self._record_hash, dumps(self._pending, _MARSHAL_FORMAT)[_LIST_HEAD_BYTES:])
         self._pending.clear()
 
-    def _keep_log(self, lines: list[str]) -> None:
+    def _keep_log(self, entries: list[Entry]) -> None:
         names = iter(self.names)
         for entry in self.log:
             kind, value = entry & ((1 << LOG_SHIFT) - 1), entry >> LOG_SHIFT
             if kind == LOG_TIME:
                 self._log_time_ns = value
             elif kind == LOG_BIRTH:
-                lines.append(_line(self._log_time_ns, value, "born", (next(names),)))
+                entries.append(self._logged(value, BORN, (next(names),)))
             else:
-                lines.append(_line(self._log_time_ns, value, "step", ()))
+                self._log_steps += 1
+                entries.append(self._logged(value, STEP))
+
+    def _logged(self, serial: int, kind: str, fields: tuple[Field, ...] = ()) -> Entry:
+        return Entry(step=self._log_steps, time_ns=self._log_time_ns, serial=serial, kind=kind, fields=fields)
+
+
+def _hashed(before: blake2b | None, data: bytes) -> blake2b:
+    """Return the hash of what was hashed before, and of some more."""
+    if before is None:
+        return blake2b(data)
+    before.update(data)
+    return before
 
 
 def first_difference(a_lines: Sequence[str], b_lines: Sequence[str]) -> tuple[int, str, str] | None:
@@ -141,20 +194,10 @@ def first_difference(a_lines: Sequence[str], b_lines: Sequence[str]) -> tuple[in
     return None
 
 
-def _encode(pending: bytearray, field: int | str | bytes) -> None:
+def _plain(field: Field) -> Field:
+    """Return a field as one of the three kinds themselves: a bool is an integer, an enum's text is text."""
     if isinstance(field, str):
-        data, kind = field.encode(errors="surrogatepass"), b"s"
-    elif isinstance(field, bytes):
-        data, kind = field, b"b"
-    elif isinstance(field, int):
-        data, kind = b"%d" % field, b"i"
-    else:
-        raise TypeError(f"a trace holds integers, text and bytes, not a {type(field).__name__}")
-    pending += _FIELD(kind, len(data))
-    pending += data
-
-
-def _line(time_ns: int, serial: int, kind: str, fields: Sequence[int | str | bytes]) -> str:
-    seconds, rest = divmod(time_ns, 1_000_000_000)
-    shown = "".join(f" {field!r}" for field in fields)
-    return f"{seconds}.{rest:09d} task {serial}: {kind}{shown}"
+        return str.__str__(field)
+    if isinstance(field, bytes | int):
+        return bytes(field) if isinstance(field, bytes) else int(field)
+    raise TypeError(f"a trace holds integers, text and bytes, not a {type(field).__name__}")

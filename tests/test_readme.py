@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+from tests.pages import follow
+
+PAGE = Path(__file__).parents[1] / "README.md"
+README = PAGE.read_text()
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -21,3 +24,8 @@ def test_program_runs(program: str) -> None:
 def test_readme_has_a_program() -> None:
     """The README shows how to embed."""
     assert len(PROGRAMS) == 1
+
+
+def test_simulation_prints_what_the_page_shows(tmp_path: Path) -> None:
+    """Whoever saves the simulation test and runs it sees its failure, told as the README tells it."""
+    assert 1 == follow(PAGE, tmp_path)

@@ -66,6 +66,9 @@ class SqliteDatabase:
         connection.execute("PRAGMA fullfsync = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        # A sync that failed in an earlier opening may have lost pages that the system still shows, so the log may have
+        # a hole on the disk that nobody can see. Nothing is appended behind it: the log goes into the file first.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         migrate(connection)
         return count_opening(connection) * VERSIONS_PER_OPENING
 

@@ -18,8 +18,8 @@ class SimClock:
         self._incarnation = host.incarnation
 
     def now(self) -> dt.datetime:
-        """Return the virtual time of day in UTC."""
-        return EPOCH + dt.timedelta(microseconds=self._world.loop.wall_ns() // 1_000)
+        """Return the virtual time of day in UTC, as the host's clock shows it."""
+        return EPOCH + dt.timedelta(microseconds=self._host.clock.wall_ns(self._world.loop.wall_ns()) // 1_000)
 
     def monotonic_ns(self) -> int:
         """Return the virtual nanoseconds since the start of the run."""

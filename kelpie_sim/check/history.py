@@ -6,24 +6,20 @@ Checkers judge a program by its history alone. So the outcome of an operation ha
 - fail  it certainly did not happen
 - info  nobody knows: the client gave up, or died, or the answer was lost. An operation without outcome counts as this.
 
-Every entry goes into the trace, hence into the digest: two runs with equal digests told their clients the same.
+Every entry goes into the trace, hence into the digest: two runs with equal digests told their clients the same. Entries
+have a place in one order beside their time: much happens at one virtual instant, and who was told first still matters.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import date, datetime, time
-from enum import Enum
-from typing import Literal
 
 import attrs
 
+from kelpie_sim.check.operations import Operation, OutcomeName, to_jsonl
+from kelpie_sim.check.values import canonical, described, frozen_values
 from kelpie_sim.trace import Trace
 
-OutcomeName = Literal["ok", "fail", "info"]
-
 STORY_CHARS_MAX = 160
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -36,11 +32,15 @@ class Op:
     operation: str
     arguments: Mapping[str, object]
     invoked_ns: int
+    start: int
+    """Its place among all invocations and answers: of two at one instant, it tells which came first."""
     outcome: OutcomeName = "info"
     result: Mapping[str, object] = attrs.field(factory=dict)
     error: str = ""
     completed_ns: int | None = None
     """None while nobody was told anything."""
+    end: int | None = None
+    """The place of its answer."""
     _history: "History" = attrs.field(repr=False)
 
     def ok(self, **result: object) -> None:
@@ -58,10 +58,27 @@ class Op:
         self.error = described(error)
         self._complete("info", self.error)
 
+    def value(self) -> Operation:
+        """Return the operation as a value, as it stands now."""
+        return Operation(
+            index=self.index,
+            process=self.process,
+            name=self.operation,
+            arguments=frozen_values(self.arguments),
+            outcome=self.outcome,
+            result=frozen_values(self.result),
+            error=self.error,
+            start=self.start,
+            end=self.end,
+            invoked_ns=self.invoked_ns,
+            completed_ns=self.completed_ns,
+        )
+
     def _complete(self, outcome: OutcomeName, text: str) -> None:
         assert self.completed_ns is None, f"operation {self.index} ({self.operation}) ends twice"
         self.outcome = outcome
         self.completed_ns = self._history.now_ns()
+        self.end = self._history.next_place()
         self._history.trace.record("op " + outcome, self.index, text)
         self._history.tell(f"{self.process}: {self.operation} {self.index} {outcome} {_brief(text)}")
 
@@ -78,6 +95,12 @@ class History:
         self.trace = trace
         self.tell = tell
         self._operations: list[Op] = []
+        self._places = 0
+
+    def next_place(self) -> int:
+        """Return the place of an invocation or answer among all of them."""
+        self._places += 1
+        return self._places - 1
 
     def invoke(self, process: str, operation: str, **arguments: object) -> Op:
         """Record that a process asks for something; the answer is told to what is returned."""
@@ -88,6 +111,7 @@ class History:
             operation=operation,
             arguments=arguments,
             invoked_ns=self.now_ns(),
+            start=self.next_place(),
             history=self,
         )
         self._operations.append(op)
@@ -125,34 +149,14 @@ class History:
         """Return the operations of one name, all or those of one outcome."""
         return tuple(op for op in self if op.operation == operation and outcome in (None, op.outcome))
 
+    def operations(self) -> tuple[Operation, ...]:
+        """Return all operations as values, as they stand now: what checkers read."""
+        return tuple(op.value() for op in self)
+
+    def to_jsonl(self) -> str:
+        """Return the history as JSON lines; operations.from_jsonl reads them back, and checkers judge them again."""
+        return to_jsonl(self.operations())
+
 
 def _brief(text: str) -> str:
     return text if len(text) <= STORY_CHARS_MAX else f"{text[:STORY_CHARS_MAX]}..."
-
-
-def described(error: BaseException | str) -> str:
-    """Return an error in a line that is the same in every process."""
-    return error if isinstance(error, str) else _ADDRESS.sub("", f"{type(error).__name__}: {error}")
-
-
-def canonical(value: object) -> str:
-    """Return a text that is equal for equal values, in every process; raise TypeError for what has no such text."""
-    if isinstance(value, Enum):
-        return f"{type(value).__name__}.{value.name}"
-    if value is None or isinstance(value, int | float | str | bytes):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(sorted(f"{canonical(key)}: {canonical(item)}" for key, item in value.items())) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(canonical(item) for item in value) + "]"
-    if isinstance(value, set | frozenset):
-        return "{" + ", ".join(sorted(canonical(item) for item in value)) + "}"
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, BaseException):
-        return described(value)
-    kind = type(value)
-    if attrs.has(kind):
-        fields = (f"{field.name}={canonical(getattr(value, field.name))}" for field in attrs.fields(kind))
-        return f"{kind.__name__}({', '.join(fields)})"
-    raise TypeError(f"a {type(value).__name__} has no text that is the same in every process: record its content")

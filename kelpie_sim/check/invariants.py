@@ -50,9 +50,12 @@ class Invariants:
         if not condition:
             self.fail(message)
 
-    def fail(self, message: str) -> NoReturn:
-        """Raise InvariantBroken. What stands before the first colon names the law, what follows tells the case."""
-        broken = InvariantBroken(message)
+    def fail(self, message: str, error: type[InvariantBroken] = InvariantBroken) -> NoReturn:
+        """Raise InvariantBroken, or a kind of it.
+
+        What stands before the first colon names the law, what follows tells the case.
+        """
+        broken = error(message)
         if self.broken is None:
             self.broken = broken
             self._after_step.append(self._end_run)

@@ -9,15 +9,16 @@ entropy.py    urandom, uuid, secrets, random: seeded by the run
 waits.py      sleep, queues and locks on quicker futures
 order.py      what the standard library does in order of addresses
 refusals.py   threads, sockets, processes, files: refused
-guarded.py    installing all of them for one run, and taking them away again
+files.py      files on the disks of the hosts, where there are any
+guarded.py    installing all of them for a run or a batch of runs, and taking them away again
 
 Not covered: references taken before the run that are no module attribute (default arguments, class attributes, bound
-methods like `now = datetime.now`); C code that asks the system itself (OpenSSL, numpy, SQLite's own random());
-`asyncio.Future()` made by hand (hashes by address; use loop.create_future()); the order of sets of text under another
-PYTHONHASHSEED; sets of objects that hash by address.
+methods like `now = datetime.now` or `draw = random.random`); C code that asks the system itself (OpenSSL, numpy,
+SQLite's own random()); `asyncio.Future()` made by hand (hashes by address; use loop.create_future()); the order of sets
+of text under another PYTHONHASHSEED; sets of objects that hash by address.
 """
 
 from kelpie_sim.guards.active import allowed
-from kelpie_sim.guards.guarded import guarded
+from kelpie_sim.guards.guarded import batch, guarded
 
-__all__ = ["allowed", "guarded"]
+__all__ = ["allowed", "batch", "guarded"]

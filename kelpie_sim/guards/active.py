@@ -7,7 +7,7 @@ everybody else (a test runner's own threads, the harness inside `allowed`) gets 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 
@@ -21,12 +21,13 @@ ENTROPY_STREAM = "guard/entropy"
 class Guard:
     """One guarded run."""
 
-    __slots__ = ("_generator", "_streams", "aside", "loop", "thread")
+    __slots__ = ("_generator", "_streams", "aside", "at_end", "loop", "thread")
 
     def __init__(self, loop: SimLoop, streams: Streams) -> None:
         self.loop = loop
         self.thread = get_ident()
         self.aside = 0
+        self.at_end: list[Callable[[], None]] = []
         self._streams = streams
         self._generator: random.Random | None = None
 
@@ -47,7 +48,7 @@ class Guard:
         return true_ns if life is None else life.host.clock.wall_ns(true_ns)
 
 
-class _State:
+class State:
     """The one guard of the process; a class, so that every module sees the same."""
 
     guard: Guard | None = None
@@ -55,17 +56,17 @@ class _State:
 
 def installed() -> Guard | None:
     """Return the guard of the process, whoever asks."""
-    return _State.guard
+    return State.guard
 
 
 def install(guard: Guard | None) -> None:
     """Set the guard of the process."""
-    _State.guard = guard
+    State.guard = guard
 
 
 def current() -> Guard | None:
     """Return the guard if it applies to the caller: the run's own thread, not inside `allowed`."""
-    guard = _State.guard
+    guard = State.guard
     if guard is None or guard.aside or guard.thread != get_ident():
         return None
     return guard
@@ -74,7 +75,7 @@ def current() -> Guard | None:
 @contextmanager
 def allowed() -> Iterator[None]:
     """Let the harness itself use the real world inside a guarded run. Never await inside of it."""
-    guard = _State.guard
+    guard = State.guard
     if guard is None:
         yield
         return

@@ -13,9 +13,10 @@ import socket
 import ssl
 import uuid
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from kelpie_sim.guards.active import Guard, current
+from kelpie_sim.guards.active import current
 from kelpie_sim.guards.patches import Patch
 from kelpie_sim.incarnation import INCARNATION
 
@@ -59,14 +60,11 @@ def _seeded(real: Callable[..., None]) -> Callable[..., None]:
 
 def entropy_patches() -> list[Patch]:
     """Return the patches of os, random, uuid, ssl and socket."""
-    seed = _seeded(vars(random.Random)["seed"])
-    shared: random.Random = vars(random)["_inst"]
     return [
         Patch(owner=os, name="urandom", replacement=_bytes_giver(os.urandom)),
         Patch(owner=os, name="getrandom", replacement=_bytes_giver(getattr(os, "getrandom", os.urandom))),
         Patch(owner=ssl, name="RAND_bytes", replacement=_bytes_giver(ssl.RAND_bytes)),
-        Patch(owner=random.Random, name="seed", replacement=seed),
-        Patch(owner=random, name="seed", replacement=seed.__get__(shared)),
+        Patch(owner=random.Random, name="seed", replacement=_seeded(vars(random.Random)["seed"])),
         # Without the C helpers uuid1 reads the clock, the node and `random`, which are all ours.
         Patch(owner=uuid, name="_generate_time_safe", replacement=None),
         Patch(owner=uuid, name="_UuidCreate", replacement=None),
@@ -75,20 +73,42 @@ def entropy_patches() -> list[Patch]:
         Patch(owner=os, name="getpid", replacement=_constant(os.getpid, PROCESS_ID)),
         Patch(owner=os, name="cpu_count", replacement=_constant(os.cpu_count, CORES)),
         Patch(owner=socket, name="gethostname", replacement=_host_name(socket.gethostname)),
+        *SharedRandom().patches(),
     ]
 
 
 class SharedRandom:
-    """Seeds the generator behind the functions of `random`, and gives the harness its own state back."""
+    """The generator behind the functions of `random`: seeded when a run first calls one, and then given back as it was.
+
+    Late, because seeding it, and keeping its state, costs as much as a whole small run.
+    """
 
     def __init__(self) -> None:
-        self._before: tuple[Any, ...] = ()
+        self._shared: random.Random = vars(random)["_inst"]
+        self._before: tuple[Any, ...] | None = None
 
-    def apply(self, guard: Guard) -> None:
-        """Seed it for the run."""
-        self._before = random.getstate()
-        random.seed(guard.entropy().getrandbits(64))
+    def patches(self) -> list[Patch]:
+        """Return the patches of all functions of the module."""
+        return [
+            Patch(owner=random, name=name, replacement=self._seeding(name, function))
+            for name, function in vars(random).items()
+            if getattr(function, "__self__", None) is self._shared
+        ]
 
-    def undo(self) -> None:
-        """Restore its state."""
-        random.setstate(self._before)
+    def _seeding(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(real)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            guard = current()
+            if guard is not None and self._before is None:
+                self._before = self._shared.getstate()
+                guard.at_end.append(self._give_back)
+                self._shared.seed(guard.entropy().getrandbits(64))
+            # Looked up at each call: `seed` is patched in the class.
+            return getattr(self._shared, name)(*args, **kwargs)
+
+        return call
+
+    def _give_back(self) -> None:
+        if self._before is not None:
+            self._shared.setstate(self._before)
+            self._before = None

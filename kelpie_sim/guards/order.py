@@ -1,18 +1,20 @@
 """What the standard library does in the order of addresses, made to follow the order of the program.
 
 Sets of tasks and futures are safe as they are, because those hash by number. `as_completed` also puts bare coroutines
-into a set; here they become tasks first, in the order given, each once.
+into a set; here they become tasks first, in the order given, each once. `all_tasks` asks the loop's own registry, and
+its tasks stay out of asyncio's set of weak references, which costs as much as making the task.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from kelpie_sim.guards.active import current
+from kelpie_sim.guards.active import State, current
 from kelpie_sim.guards.patches import Patch
+from kelpie_sim.tasks import AnyTask, SimTask
 
 
 def _in_order(awaitables: Any) -> Any:
@@ -23,8 +25,45 @@ def _in_order(awaitables: Any) -> Any:
     return [asyncio.ensure_future(awaitable) for awaitable in dict.fromkeys(awaitables)]
 
 
+def _all_tasks_like(real: Callable[..., set[Any]]) -> Callable[..., set[Any]]:
+    def all_tasks(loop: Any = None) -> set[Any]:
+        # The original also knows tasks that are in their eager first step.
+        found, guard = real(loop), current()
+        if guard is not None and (loop is None or loop is guard.loop):
+            found.update(guard.loop.live_tasks())
+        return found
+
+    return all_tasks
+
+
+class TaskSet:
+    """Keeps the tasks of a guarded loop out of asyncio's set of all tasks: shadows the set's method `add`."""
+
+    def __init__(self) -> None:
+        known = vars(asyncio.tasks)
+        self._tasks: Any = known["_scheduled_tasks"] if "_scheduled_tasks" in known else known["_all_tasks"]
+
+    def apply(self) -> None:
+        """Look at each task before it is added."""
+        self._tasks.add = _adding(self._tasks.add)
+
+    def undo(self) -> None:
+        """Add all again."""
+        vars(self._tasks).pop("add", None)
+
+
+def _adding(real: Callable[[AnyTask], None]) -> Callable[[AnyTask], None]:
+    def add(task: AnyTask) -> None:
+        guard = State.guard
+        if guard is None or type(task) is not SimTask or task.get_loop() is not guard.loop:
+            real(task)
+
+    return add
+
+
 def order_patches() -> list[Patch]:
     """Return the patches of asyncio."""
+    all_tasks = _all_tasks_like(asyncio.all_tasks)
     real = asyncio.as_completed
 
     def as_completed(fs: Any, *, timeout: float | None = None) -> Any:
@@ -36,6 +75,8 @@ def order_patches() -> list[Patch]:
 
     replacement = as_completed if sys.version_info >= (3, 13) else as_completed_lazily
     return [
+        Patch(owner=asyncio, name="all_tasks", replacement=all_tasks),
+        Patch(owner=asyncio.tasks, name="all_tasks", replacement=all_tasks),
         Patch(owner=asyncio, name="as_completed", replacement=replacement),
         Patch(owner=asyncio.tasks, name="as_completed", replacement=replacement),
     ]

@@ -8,7 +8,7 @@ which is harmless: outside of a run each replacement acts as the original.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -23,9 +23,9 @@ class Patch:
 
 
 class Patches:
-    """A fixed list of patches, with the aliases found so far."""
+    """A fixed list of patches, with the aliases found so far, but for those in the modules that are spared."""
 
-    def __init__(self, patches: Sequence[Patch]) -> None:
+    def __init__(self, patches: Sequence[Patch], *, spared: Iterable[str] = ()) -> None:
         self._patches = [(p.owner, p.name, p.replacement) for p in patches if p.name in vars(p.owner)]
         # Classes are left out: only functions are imported by name, and a class attribute is not an import.
         self._replacements: dict[int, tuple[object, object]] = {
@@ -33,14 +33,17 @@ class Patches:
             for owner, name, replacement in self._patches
             if not isinstance(owner, type) and callable(replacement)
         }
-        self._searched: set[str] = set()
+        self._spared = frozenset(spared)
+        # By name, and by address because a name may be imported anew.
+        self._searched: dict[str, int] = {}
+        self._last: tuple[int, object] = (0, None)
         self._saved: list[tuple[object, str, object]] = []
 
     def apply(self) -> None:
-        """Put all replacements in place."""
+        """Put all replacements in place; in place already, only those for modules that were loaded since."""
         self._search()
         saved = self._saved
-        for owner, name, replacement in self._patches:
+        for owner, name, replacement in self._patches[len(saved) :]:
             saved.append((owner, name, owner.__dict__[name]))
             setattr(owner, name, replacement)
 
@@ -52,11 +55,14 @@ class Patches:
 
     def _search(self) -> None:
         """Look for aliases in the modules that were loaded since the last search."""
-        if len(self._searched) == len(sys.modules):
+        # Whatever was loaded last is last, so one look tells, even if another module has gone meanwhile.
+        last = sys.modules[next(reversed(sys.modules))]
+        if last is self._last[1] and len(sys.modules) == self._last[0]:
             return
+        self._last = len(sys.modules), last
         for module_name, module in list(sys.modules.items()):
-            if module_name not in self._searched:
-                self._searched.add(module_name)
+            if self._searched.get(module_name) != id(module) and module_name not in self._spared:
+                self._searched[module_name] = id(module)
                 self._search_module(module)
 
     def _search_module(self, module: object) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from kelpie_sim.campaign import CampaignResult, Found, Progress, Row
 from kelpie_sim.determinism import Divergence
 from kelpie_sim.faults import NS_PER_SECOND, FaultReport
 from kelpie_sim.outcome import Outcome
 from kelpie_sim.report.artifacts import Artifacts
+from kelpie_sim.tally import CampaignResult, Found, Progress, Row
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,18 +28,31 @@ TABLE_WIDTH = 160
 Reporter = Callable[[Progress], None]
 
 
-def make_line(outcome: Outcome) -> str:
-    """Return the command that replays a run from the command line."""
-    return f"make replay SCENARIO={outcome.scenario} SEED={outcome.seed}"
+def make_line(outcome: Outcome, *, strategy: str = "") -> str:
+    """Return the command that replays a run from the command line; `strategy` found it, unless it is the scenario's."""
+    found_by = f" STRATEGY={strategy}" if strategy else ""
+    return f"make replay SCENARIO={outcome.scenario} SEED={outcome.seed}{found_by}"
 
 
-def pytest_line(outcome: Outcome, test: str) -> str:
-    """Return the command that replays a run as the test that found it."""
-    return f"DST_SEED={outcome.seed} pytest {shlex.quote(test)}"
+def pytest_line(outcome: Outcome, test: str, *, strategy: str = "") -> str:
+    """Return the command that replays a run as the test that found it, by `strategy` unless it is the test's own."""
+    found_by = f" --dst-strategy {strategy}" if strategy else ""
+    return f"DST_SEED={outcome.seed} pytest {shlex.quote(test)}{found_by}"
 
 
-def failure_report(outcome: Outcome, *, reproduce: str, artifacts: Artifacts | None = None, seeds: int = 1) -> str:
-    """Return the account of a failed run; its first line reproduces it."""
+def failure_report(
+    outcome: Outcome,
+    *,
+    reproduce: str,
+    artifacts: Artifacts | None = None,
+    seeds: int = 1,
+    shrunk: str = "",
+    story: tuple[str, ...] | None = None,
+) -> str:
+    """Return the account of a failed run; its first line reproduces it.
+
+    `shrunk` says what became of the run when it was made smaller; `story` is told in place of the run's own.
+    """
     finding = outcome.finding
     if finding is None:
         raise ValueError(f"seed {outcome.seed} of {outcome.scenario} did not fail")
@@ -51,9 +64,12 @@ def failure_report(outcome: Outcome, *, reproduce: str, artifacts: Artifacts | N
         _field("options", _assignments(outcome.options)),
         _field("faults", _faults(outcome.faults)),
         _field("run", f"{outcome.steps} steps, {outcome.virtual_ns / NS_PER_SECOND:.6f} s, Python {outcome.python}"),
+        _field("shrunk", shrunk),
         _field("trace", str(artifacts.trace) if artifacts else ""),
+        _field("timeline", str(artifacts.timeline) if artifacts else ""),
+        _field("history", str(artifacts.history or "") if artifacts else ""),
         _field("seed file", str(artifacts.seed) if artifacts else ""),
-        _story(outcome.story),
+        _story(outcome.story if story is None else story),
         ("traceback", *(f"  {line}" for line in finding.traceback.splitlines())) if finding.traceback else (),
     )
     return "\n".join(line for section in sections for line in section)
@@ -121,11 +137,9 @@ def _plain_progress(stream: TextIO) -> Reporter:
         now = time.monotonic()
         if at.seeds_done == at.seeds_all or now - shown_at >= PLAIN_PROGRESS_SECONDS:
             shown_at = now
-            print(
-                f"{at.seeds_done} of {at.seeds_all} seeds, {at.findings} findings, at {at.scenario}",
-                file=stream,
-                flush=True,
-            )
+            of = "" if at.seeds_all is None else f" of {at.seeds_all}"
+            line = f"{at.seeds_done}{of} seeds, {at.findings} findings, at {at.scenario}"
+            print(line, file=stream, flush=True)
 
     return show
 

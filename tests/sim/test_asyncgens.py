@@ -1,7 +1,11 @@
 """Async generators in the order of their first step."""
 
 import asyncio
+import gc
+import sys
+import warnings
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from kelpie_sim.asyncgens import AsyncGens
 from kelpie_sim.world.host import current_host
@@ -75,3 +79,20 @@ def test_dropped_generator_is_closed_in_the_name_of_its_host():
     host = world.host("server")
     world.run(main())
     assert [host] == seen
+
+
+def test_generator_that_is_dropped_as_the_run_ends_makes_no_noise(monkeypatch):
+    """One that was to be closed in a step that never came is let go of without a complaint."""
+
+    async def main():
+        generator = counting()
+        await anext(generator)
+        del generator
+        raise SystemExit
+
+    complaints = list[object]()
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    with warnings.catch_warnings(action="error"), suppress(SystemExit):
+        World().run(main())
+    gc.collect()
+    assert [] == complaints

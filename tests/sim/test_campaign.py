@@ -1,13 +1,18 @@
 """Many seeds, many processes, one table."""
 
+import itertools
+from collections.abc import Iterator
+
 import attrs
 import pytest
 
-from kelpie_sim.campaign import CampaignResult, Found, Plan, Progress, Row, row_of, run_campaign, seed_of, seeds_of
-from kelpie_sim.faults import FaultReport
-from kelpie_sim.outcome import Finding, FindingKind, Outcome
+from kelpie_sim.batch import Batch
+from kelpie_sim.campaign import Plan, run_campaign, seed_of, seeds_of
+from kelpie_sim.executors import Results, in_process
+from kelpie_sim.journal import Journal
 from kelpie_sim.scenario import UnknownScenario
 from kelpie_sim.simulation import simulate
+from kelpie_sim.tally import CampaignResult, Found, Progress, Row
 from tests.sim import toy
 
 GOOD = Plan(module="tests.sim.toy")
@@ -16,13 +21,6 @@ BAD = Plan(module="tests.sim.toy_failing", scenarios=("count-unlocked",))
 
 def row(result: CampaignResult, name: str) -> Row:
     return next(row for row in result.rows if row.scenario == name)
-
-
-def failure(kind: FindingKind, steps: int, seed: int = 1) -> Outcome:
-    finding = Finding(kind=kind, signature=kind.value, message="")
-    return Outcome(
-        scenario="made", seed=seed, digest="", records=0, steps=steps, virtual_ns=0, python="", finding=finding
-    )
 
 
 def test_every_scenario_runs_its_own_number_of_seeds():
@@ -95,35 +93,71 @@ def test_seeds_follow_from_base_name_and_index():
     assert max(seeds_of("kelpie", "mail", 1_000)) < 2**32
 
 
-def test_search_that_is_blind_fails():
-    """What has to happen and never does fails a thorough campaign, and no shorter one."""
-    blind = CampaignResult(rows=(Row(scenario="mail", sometimes={"harm done": 0}),), seconds=1, thorough=True)
-    assert (blind.unreached, blind.exit_code) == (("mail: harm done",), 1)
-    assert attrs.evolve(blind, thorough=False).exit_code == 0
-
-
 def test_campaign_is_thorough_from_the_scenarios_own_number_on():
     """A campaign of fewer seeds than a scenario asks for is not thorough."""
     plan = attrs.evolve(GOOD, scenarios=("count-once",))
     assert [run_campaign(attrs.evolve(plan, seeds=seeds)).thorough for seeds in (4, 5, 6)] == [False, True, True]
 
 
-def test_gravest_finding_gives_the_exit_code():
-    """Correctness is graver than liveness, liveness than a crash."""
-    rows = tuple(row_of(failure(kind, 1)) for kind in (FindingKind.CRASH, FindingKind.LIVENESS))
-    assert CampaignResult(rows=rows, seconds=1, thorough=True).exit_code == 3
+def counts(result: CampaignResult) -> list[Row]:
+    return [attrs.evolve(each, seconds=0) for each in result.rows]
 
 
-def test_kinds_that_never_fired_are_listed():
-    """A kind of fault that did nothing in all runs is named."""
-    faults = {"A": FaultReport(kind="A", matched=5, fired=1), "B": FaultReport(kind="B", matched=5)}
-    assert Row(scenario="made", faults=faults).never_fired == ("B",)
+def test_a_campaign_that_was_cut_off_goes_on(tmp_path):
+    """With a journal, only what is missing is run, with other batches even, and the table is that of one piece."""
+    plan = attrs.evolve(BAD, seeds=30)
+    whole = run_campaign(plan)
+
+    class Cut(Exception):
+        pass
+
+    def cut(at: Progress) -> None:
+        if at.seeds_done >= 16:
+            raise Cut
+
+    with Journal(tmp_path / "journal", plan.header) as journal, pytest.raises(Cut):
+        run_campaign(plan, cut, journal=journal)
+    seen: list[Progress] = []
+    with Journal(tmp_path / "journal", plan.header) as again:
+        resumed = run_campaign(attrs.evolve(plan, jobs=2), seen.append, journal=again, executor=in_process)
+    assert counts(resumed) == counts(whole)
+    assert seen[0].seeds_done > 16
 
 
-def test_shorter_run_stands_for_a_finding():
-    """Adding findings keeps the run of fewest steps."""
-    long, short = (
-        Found(outcome=failure(FindingKind.CRASH, 9)),
-        Found(outcome=failure(FindingKind.CRASH, 3, seed=8), seeds=2),
-    )
-    assert long + short == Found(outcome=short.outcome, seeds=3)
+def test_an_endless_campaign_ends_with_its_time():
+    """An endless campaign draws other seeds each round, and stops when its time is over."""
+    batches: list[Batch] = []
+
+    def noting(left: Iterator[Batch]) -> Results:
+        for batch in itertools.islice(left, 4):
+            batches.append(batch)
+            yield batch, Row(scenario=batch.scenario, seeds=len(batch.seeds))
+
+    plan = attrs.evolve(BAD, seeds=2, endless=True, jobs=1)
+    run_campaign(plan, executor=noting)
+    assert [(batch.round, batch.first) for batch in batches] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len({seed for batch in batches for seed in batch.seeds}) == 4
+    timed = run_campaign(attrs.evolve(plan, seconds_max=0.05))
+    assert timed.seconds < 5
+    assert timed.interrupted is False
+
+
+def test_an_interrupt_ends_with_the_table_so_far():
+    """An interrupt keeps what came back until then, and says so."""
+
+    def interrupted(left: Iterator[Batch]) -> Results:
+        for batch in left:
+            yield batch, Row(scenario=batch.scenario, seeds=len(batch.seeds))
+            raise KeyboardInterrupt
+
+    result = run_campaign(attrs.evolve(BAD, seeds=20), executor=interrupted)
+    assert (result.interrupted, result.rows[0].seeds) == (True, 5)
+
+
+def test_another_strategy_is_used():
+    """A campaign may search by another strategy than the scenario's own: in asyncio's own order all seeds are alike."""
+    seeds = [
+        [found.seeds for found in run_campaign(attrs.evolve(BAD, seeds=20, strategy=name)).found]
+        for name in ("fifo", "random")
+    ]
+    assert (20, True) == (seeds[0][0], seeds[1][0] < 20)

@@ -13,6 +13,7 @@ from kelpie_sim import errors
         (errors.Unsupported("os.fork"), "os.fork cannot be used inside a simulation"),
         (errors.Unsupported("open", "use a disk"), "open cannot be used inside a simulation; use a disk"),
         (errors.Stalled(("a", "b")), "nothing is left to run, and 2 task(s) wait:\n  a\n  b"),
+        (errors.Stalled((), ("x", "y")), "nothing is left to run while x, y stay(s) paused, and 0 task(s) wait:"),
         (errors.StepLimit("too many"), "too many"),
     ],
 )

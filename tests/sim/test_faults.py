@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from kelpie_sim.errors import FaultNeverFired, UnknownOperation
-from kelpie_sim.faults import Fault, FaultBoard, FaultReport
+from kelpie_sim.faults import MUTED_STREAM, Fault, FaultBoard, FaultReport
 from kelpie_sim.seed import Streams
 from kelpie_sim.tape import Tape
 from kelpie_sim.trace import Trace
@@ -34,10 +34,10 @@ class ModelFail(Fault):
 class Bench:
     """A board with a clock that the test sets, and a hand that performs operations and fires what strikes."""
 
-    def __init__(self, *faults: Fault, seed: int = 1) -> None:
+    def __init__(self, *faults: Fault, seed: int = 1, tape: Tape | None = None) -> None:
         self.now_ns = 0
         self.trace = Trace(keep=True)
-        self.tape = Tape()
+        self.tape = Tape() if tape is None else tape
         self.board = FaultBoard(faults, OPERATIONS, Streams(seed, self.tape), lambda: self.now_ns, self.trace)
 
     def perform(self, operation: str, *, host: str | None = None, subject: str | None = None) -> Fault | None:
@@ -241,6 +241,32 @@ def test_filters_on_host_and_subject():
     assert bench.report("WriteFail").matched == 1
 
 
+def test_hosts_are_filtered_by_globs():
+    """A pattern names hosts as a glob, whole and with case, and no pattern fits where there is no host."""
+    bench = Bench(WriteFail(hosts=("client-*", "n[12]")))
+    hosts = ("client-1", "client-", "n1", "n3", "a-client-1", "Client-1", None)
+    assert [True, True, True, False, False, False, False] == [
+        bench.perform("message_write", host=host) is not None for host in hosts
+    ]
+    assert 3 == bench.report("WriteFail").matched
+
+
+def test_story_names_host_and_subject():
+    """The line of a fault says what struck whom: the host and the subject as far as there are any."""
+    told: list[str] = []
+    board = FaultBoard([WriteFail()], OPERATIONS, Streams(1, Tape()), lambda: 0, Trace(), told.append)
+    for whom in ({}, {"host": "a"}, {"subject": "x"}, {"host": "a", "subject": "x"}):
+        verdict = board.verdict("store", "message_write", host=whom.get("host"), subject=whom.get("subject"))
+        assert verdict is not None
+        verdict.fire()
+    assert [
+        "fault: WriteFail at message_write",
+        "fault: WriteFail at message_write on a",
+        "fault: WriteFail at message_write (x)",
+        "fault: WriteFail at message_write on a (x)",
+    ] == told
+
+
 def test_window_of_time():
     """A fault strikes from the start of its window to before its end."""
     bench = Bench(WriteFail(between=(1.0, 2.0)))
@@ -294,3 +320,47 @@ def test_firing_is_on_the_trace():
     bench = Bench(Latency(max_triggers=0), WriteFail())
     bench.perform("message_write")
     assert bench.trace.lines() == ["0.000000000 task 0: fault 1 'WriteFail' 'message_write'"]
+
+
+def muting(*choices: int) -> Tape:
+    """Return a tape that replays, and mutes the faults that have a 1."""
+    return Tape.replaying(Tape.of({MUTED_STREAM: [(2, choice) for choice in choices]}), strict=False)
+
+
+def test_muted_fault_never_strikes_and_owes_nothing():
+    """A tape mutes a fault by its index: it is not asked, not reported, and need not fire."""
+    bench = Bench(WriteFail(), Latency(), tape=muting(1, 0))
+    assert isinstance(bench.perform("message_write"), Latency)
+    assert bench.board.report() == (FaultReport(kind="Latency", matched=1, fired=1),)
+    bench.board.check_never_fired()
+
+
+def test_muting_moves_no_other_fault():
+    """The others keep their index and their stream, and the muted one leaves no trace on the tape but its mark."""
+    recorded = Bench(WriteFail(probability=0.3), WriteFail(probability=0.4), WriteFail(probability=0.5))
+    recorded.struck(["message_write"] * 50)
+    kept = {name: recorded.tape.choices(name) for name in recorded.tape.names()}
+    tape = Tape.replaying(Tape.of({**kept, MUTED_STREAM: [(2, 0), (2, 1)]}))
+    muted = Bench(WriteFail(probability=0.3), WriteFail(probability=0.4), WriteFail(probability=0.5), tape=tape)
+    muted.struck(["message_write"] * 50)
+    del kept["fault/1/WriteFail"]
+    assert {**kept, MUTED_STREAM: [(2, 0), (2, 1)]} == {name: tape.choices(name) for name in tape.names()}
+
+
+def test_muted_run_replays_from_its_tape():
+    """What a replay mutes is on its own tape again."""
+    first = Bench(WriteFail(), tape=muting(1))
+    assert Bench(WriteFail(), tape=Tape.replaying(first.tape)).board.report() == ()
+
+
+def test_new_run_mutes_nothing():
+    """Only a tape that replays can mute; a new one holds no word of it."""
+    bench = Bench(WriteFail())
+    assert bench.tape.choices(MUTED_STREAM) == []
+    assert bench.perform("message_write") is not None
+
+
+def test_muted_fault_must_still_make_sense():
+    """A filter that names nothing is refused, muted or not."""
+    with pytest.raises(UnknownOperation):
+        Bench(WriteFail(on="nothing"), tape=muting(1))

@@ -34,6 +34,8 @@ def raised(error: BaseException) -> BaseException:
         (errors.StepLimit("x"), FindingKind.LIVENESS),
         (errors.TimeLimit("x"), FindingKind.LIVENESS),
         (errors.NotSettled("x"), FindingKind.LIVENESS),
+        (errors.Overdue("x"), FindingKind.LIVENESS),
+        (errors.Undecided("x"), FindingKind.CRASH),
         (errors.NonDeterminism("x"), FindingKind.NONDETERMINISM),
         (errors.FaultNeverFired("x"), FindingKind.FAULT_NEVER_FIRED),
         (errors.Unsupported("socket.socket"), FindingKind.CRASH),
@@ -68,6 +70,12 @@ def test_signature_of_a_stall_says_where_tasks_wait():
         "4:reader waits in read (a.py:10) > get (queues.py:158)",
     )
     assert signature_of(errors.Stalled((*lines, "1:main waits in main (b.py:5)"))) == "Stalled main | read > get"
+
+
+def test_signature_of_a_stall_leaves_out_who_holds_a_lock():
+    """The holder is another task under each seed, and the bug is the same."""
+    lines = (f"{name} waits in f (a.py:1) > acquire (locks.py:9) for a Lock held by {name}" for name in ("4:f", "5:f"))
+    assert signature_of(errors.Stalled(tuple(lines))) == "Stalled f > acquire"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator
 
@@ -89,6 +90,23 @@ def test_dead_code_may_fail_as_it_likes(capsys):
         world.loop.lost_exceptions(),
         sys.unraisablehook is hook,
     )
+
+
+def test_dead_code_logs_nothing(caplog):
+    """What code logs because it is buried is dropped, however grave; what is logged before and after is not."""
+    logger = logging.getLogger("tests.graveyard")
+
+    async def program():
+        logger.info("alive")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            logger.log(2 * logging.CRITICAL, "buried")
+
+    with caplog.at_level(logging.INFO):
+        crashed(program)
+        logger.info("over")
+    assert ["alive", "over"] == [record.message for record in caplog.records]
 
 
 def test_interrupt_at_the_burial_comes_through():

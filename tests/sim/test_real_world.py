@@ -43,10 +43,15 @@ def test_simulated_network_answers():
     """Once a network is attached, the loop hands it its calls."""
 
     class Network:
-        """Answers with what it was asked."""
+        """Answers with what it was asked, and notes the end of the program."""
+
+        ended_ns: object = None
 
         async def create_connection(self, *args, **kwargs):
             return ("create_connection", args, kwargs)
+
+        async def create_datagram_endpoint(self, *args, **kwargs):
+            return ("create_datagram_endpoint", args, kwargs)
 
         async def create_server(self, *args, **kwargs):
             return ("create_server", args, kwargs)
@@ -57,14 +62,25 @@ def test_simulated_network_answers():
         async def getnameinfo(self, *args, **kwargs):
             return ("getnameinfo", args, kwargs)
 
+        async def start_tls(self, *args, **kwargs):
+            return ("start_tls", args, kwargs)
+
+        def program_ended(self):
+            self.ended_ns = world.loop.time_ns
+
+    names = (
+        "create_connection", "create_datagram_endpoint", "create_server", "getaddrinfo", "getnameinfo", "start_tls",
+    )  # fmt: skip
+
     async def main():
         loop = world.loop
-        loop.network = Network()
-        names = ("create_connection", "create_server", "getaddrinfo", "getnameinfo")
-        return [await getattr(loop, name)(1, port=2) == (name, (1,), {"port": 2}) for name in names]
+        loop.network = network  # type: ignore[assignment]  # It answers with what it was asked.
+        await asyncio.sleep(1)
+        return [await getattr(loop, name)(1, port=2) for name in names]
 
-    world = World()
-    assert [True] * 4 == world.run(main())
+    network, world = Network(), World()
+    assert [(name, (1,), {"port": 2}) for name in names] == world.run(main())
+    assert 10**9 == network.ended_ns
 
 
 def test_job_on_a_crashing_host_ends_with_it():

@@ -1,6 +1,7 @@
 """The tasks of a run, and the errors that nobody saw."""
 
 import asyncio
+import gc
 
 from kelpie_sim.registry import LostException
 from tests.sim.programs import World, napping
@@ -59,3 +60,48 @@ def test_pending_task_that_nobody_holds_goes_on():
     world, done = World(), list[object]()
     world.run(main())
     assert [5.0] == done
+
+
+def test_a_cancellation_is_nobodys_error():
+    """A callback that lets a cancellation out has not failed; any other error of a callback is reported."""
+
+    async def main():
+        def cancelled():
+            raise asyncio.CancelledError
+
+        def failed():
+            raise ValueError("planned")
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(cancelled)
+        loop.call_soon(failed)
+        await asyncio.sleep(1)
+
+    world = World()
+    world.run(main())
+    assert ["ValueError('planned')"] == [repr(lost.exception) for lost in world.loop.lost_exceptions()]
+
+
+def test_error_that_died_with_its_host_is_nobodys():
+    """A job fails, and its host loses power before the waiting task hears of it: that is no lost error."""
+
+    failed = []
+
+    def fail():
+        failed.append(True)
+        raise OSError("planned")
+
+    async def program():
+        await asyncio.to_thread(fail)
+
+    async def main():
+        host = world.host("box")
+        world.loop.after_step.append(lambda: failed and host.crash())
+        host.start(program)
+        await asyncio.sleep(1)
+        return host.alive
+
+    world = World()
+    alive = world.run(main())
+    gc.collect()
+    assert (False, ()) == (alive, world.loop.lost_exceptions())

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -180,6 +181,20 @@ def test_runs_do_not_nest():
         return "went on"
 
     assert "went on" == World().run(main())
+
+
+def test_kept_trace_does_not_keep_the_loop():
+    """When a run is over, its loop goes without a garbage collection, even if the trace stays."""
+
+    def trace_and_loop():
+        world = World()
+        world.run(PROGRAMS["waits"]())
+        return world.trace, weakref.ref(world.loop)
+
+    gc.disable()
+    trace, loop = trace_and_loop()
+    gc.enable()
+    assert (None, 32) == (loop(), len(trace.digest()))
 
 
 def test_many_runs_leave_nothing_behind():

@@ -119,19 +119,18 @@ def test_chance_on_tape_is_yes_or_no():
 
 
 def taken(source, count):
-    """Return the order in which a swap-taker empties a list."""
-    items = list(range(count))
-    take = source.swap_taker(items)
+    """Return the order in which a line-taker empties a line."""
+    take = source.line_taker(collections.deque(range(count)))
     return [take() for _ in range(count)]
 
 
-def test_swap_taker_takes_each_once():
+def test_line_taker_takes_each_once():
     """All elements come out, in a drawn order, more of them than words are drawn at once."""
     order = taken(stream(), 700)
     assert (list(range(700)), False) == (sorted(order), order == sorted(order))
 
 
-def test_swap_taker_is_on_tape():
+def test_line_taker_is_on_tape():
     """The order is on the tape, a choice less than there are elements, and replays from it."""
     tape = Tape()
     order = taken(stream(1, tape=tape), 300)
@@ -139,7 +138,7 @@ def test_swap_taker_is_on_tape():
     assert (299, order, tape) == (len(tape), taken(stream(2, tape=replay), 300), replay)
 
 
-def test_swap_taker_notices_another_number():
+def test_line_taker_notices_another_number():
     """A replay with another number of elements is not the recorded run."""
     tape = Tape()
     taken(stream(1, tape=tape), 5)
@@ -147,11 +146,77 @@ def test_swap_taker_notices_another_number():
         taken(stream(1, tape=Tape.replaying(tape)), 6)
 
 
-def test_swap_taker_of_nothing_raises():
-    """Taking from an empty list is a mistake."""
+def test_line_taker_of_nothing_raises():
+    """Taking from an empty line is a mistake."""
     for tape in (Tape(), Tape.replaying(Tape())):
         with pytest.raises(IndexError):
-            stream(tape=tape).swap_taker([])()
+            stream(tape=tape).line_taker(collections.deque())()
+
+
+def test_line_taker_of_zeros_keeps_the_order():
+    """Where each choice is 0, first come is first served."""
+    assert [0, 1, 2, 3, 4] == taken(stream(tape=Tape.replaying(Tape())), 5)
+
+
+def test_overtaken_takes_the_place_of_who_overtook():
+    """One choice above 0 moves two elements, and the rest keep their order."""
+    tape = Tape.of({"x": [(5, 3)]})
+    assert [3, 1, 2, 0, 4] == taken(stream(tape=Tape.replaying(tape, strict=False)), 5)
+
+
+def test_line_taker_continues():
+    """The prefix of an order is followed, and the rest is drawn anew, all of it on the tape."""
+    tape = Tape()
+    whole = taken(stream(1, tape=tape), 50)
+    again = Tape.continuing(tape.prefix({"x": 20}))
+    order = taken(stream(2, tape=again), 50)
+    assert (whole[:20], False, tape.choices("x")[:20]) == (order[:20], whole == order, again.choices("x")[:20])
+    assert (list(range(50)), 49) == (sorted(order), len(again))
+
+
+def test_continuing_draws_are_the_new_seeds():
+    """Past the prefix a stream draws what it would draw at the start under the new seed."""
+    tape = Tape()
+    draws(stream(1, tape=tape))
+    source = stream(2, tape=Tape.continuing(tape))
+    draws(source)
+    assert draws(stream(2)) == draws(source)
+
+
+def test_chance_continues():
+    """A yes or no of the prefix is followed too."""
+    source = stream(2, tape=Tape.continuing(Tape.of({"x": [(2, 1), (2, 0)]})))
+    assert [True, False] == [source.chance(0.000001), source.chance(0.999999)]
+
+
+def test_unrecorded_words_leave_no_trace():
+    """Words for priorities and the like are the seed's, of 30 bits, and not on the tape."""
+    tape = Tape()
+    words, again = stream(1, tape=tape).unrecorded(), stream(1).unrecorded()
+    drawn = [words() for _ in range(1_000)]
+    assert (drawn, 0, True) == ([again() for _ in range(1_000)], len(tape), 2**29 < max(drawn) < 2**30)
+
+
+def test_own_choices_are_recorded():
+    """A caller who makes the choice itself puts it on the tape, one by one or in bulk."""
+    tape = Tape()
+    source = stream(tape=tape)
+    source.record(5, 4)
+    bounds, choices, settle = source.recorder()
+    bounds.append(7)
+    choices.append(6)
+    settle()
+    source.record(3, 0)
+    assert [(5, 4), (7, 6), (3, 0)] == tape.choices("x")
+
+
+def test_follow_gives_the_prefix_and_then_none():
+    """A caller with choices of its own asks first whether the tape has one."""
+    source = stream(tape=Tape.continuing(Tape.of({"x": [(5, 4)]})))
+    assert ([4, None, True], [None, False]) == (
+        [source.follow(5), source.follow(5), source.continues],
+        [stream().follow(5), stream().continues],
+    )
 
 
 def test_global_random_is_left_alone():

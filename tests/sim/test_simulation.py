@@ -52,7 +52,7 @@ def test_seeds_differ():
 def test_keeping_the_trace_changes_nothing_else():
     """A kept trace has the digest of the run without it."""
     plain, kept = simulate(toy.SETS, 3), simulate(toy.SETS, 3, keep_trace=True)
-    assert plain == attrs.evolve(kept, trace=(), tape=b"")
+    assert plain == attrs.evolve(kept, entries=(), history="", tape=b"")
     assert kept.records < len(kept.trace)
 
 
@@ -383,3 +383,18 @@ def test_scenario_outlives_the_hosts_that_wake_it():
     """A host that answers the scenario and then crashes does not take the scenario along."""
     outcome = run(outliving_a_host)
     assert (outcome.finding, outcome.story) == (None, ("1.000000 s  still here",))
+
+
+def test_planning_strategies_count_a_scenario_once():
+    """A strategy that plans gets the length from one plain run of the scenario; replays and plain walks get none."""
+    runs: list[int] = []
+
+    async def program(world: World) -> None:
+        runs.append(world.seed)
+        await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
+
+    planning = Scenario(name="planning", run=program, strategy="pct:3")
+    outcomes = [simulate(planning, seed) for seed in (5, 6, 5)]
+    simulate(attrs.evolve(planning, run=lambda world: program(world), strategy="random"), 7)
+    simulate(attrs.evolve(planning, run=lambda world: program(world)), 8, tape=Tape.replaying(Tape()))
+    assert ([0, 5, 6, 5, 7, 8], True) == (runs, outcomes[0] == outcomes[2])

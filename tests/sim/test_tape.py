@@ -88,3 +88,39 @@ def test_long_record_stays_in_order():
 def test_tape_is_equal_to_tapes_only():
     """A tape differs from what is no tape."""
     assert Tape() != "tape"
+
+
+def test_lengths_and_prefix_cut_a_tape_at_a_place():
+    """The choices of each stream by then, and none of streams that came later."""
+    tape = Tape.of({"a": [(2, 1), (3, 2)], "b": [(6, 5)]})
+    place = tape.lengths()
+    tape.channel("a").record(9, 8)
+    tape.channel("c").record(2, 1)
+    assert ({"a": 2, "b": 1}, Tape.of({"a": [(2, 1), (3, 2)], "b": [(6, 5)]})) == (place, tape.prefix(place))
+
+
+def test_continuing_tape_follows_each_stream_to_its_end():
+    """A stream follows its part of the prefix and then no more; one without a part follows nothing."""
+    tape = Tape.continuing(Tape.of({"a": [(4, 3)]}))
+    channel = tape.channel("a")
+    before = channel.follows()
+    choice = channel.scripted(4)
+    assert (True, 3, False, False) == (before, choice, channel.follows(), tape.channel("b").follows())
+
+
+def test_continuing_tape_is_strict():
+    """A prefix is no edit: another bound than the recorded one means that it is not this program's."""
+    with pytest.raises(NonDeterminism, match="one of 5 is asked, one of 4 was recorded"):
+        Tape.continuing(Tape.of({"a": [(4, 3)]})).channel("a").scripted(5)
+
+
+def test_replaying_tape_follows_for_ever():
+    """Past its record a replay gives zeros, and lets nobody draw."""
+    tape = Tape.replaying(Tape())
+    assert (True, False, True) == (tape.channel("a").follows(), tape.continues, tape.replays)
+
+
+def test_scripts_tells_what_there_is_to_follow():
+    """Only a stream with recorded choices has a script; a tape that records has none."""
+    tape = Tape.replaying(Tape.of({"a": [(4, 3)]}))
+    assert (True, False, False) == (tape.scripts("a"), tape.scripts("b"), Tape().scripts("a"))

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from kelpie_sim.trace import LOG_LENGTH_MAX, LOG_SHIFT, LOG_TIME, Trace, first_difference
+from kelpie_sim.trace import LOG_BIRTH, LOG_LENGTH_MAX, LOG_SHIFT, LOG_TIME, Entry, Trace, first_difference
 
 
 @attrs.define
@@ -62,11 +62,27 @@ def test_kept_lines_tell_the_story():
     assert ["1.000000000 task 7: step", "1.500000000 task 7: sent 'x' 3 b'\\x00'"] == trace.lines()
 
 
-def test_lines_are_kept_on_request_only():
+def test_kept_entries_tell_step_time_and_task():
+    """Births, steps and records come as entries, each at the step it belongs to."""
+    trace = Trace(keep=True)
+    trace.bind(Stamp(steps=1))
+    trace.log += [7 << LOG_SHIFT | LOG_BIRTH, 1_000_000_000 << LOG_SHIFT | LOG_TIME, 7 << LOG_SHIFT]
+    trace.names.append("server-1/main")
+    trace.record("sent", "x")
+    trace.log.append(0)
+    assert trace.entries() == (
+        Entry(step=0, time_ns=0, serial=7, kind="born", fields=("server-1/main",)),
+        Entry(step=1, time_ns=1_000_000_000, serial=7, kind="step"),
+        Entry(step=1, time_ns=1_500_000_000, serial=7, kind="sent", fields=("x",)),
+        Entry(step=2, time_ns=1_000_000_000, serial=0, kind="step"),
+    )
+
+
+def test_entries_are_kept_on_request_only():
     """Without `keep` a trace costs no memory."""
     trace = Trace()
     trace.record("a")
-    assert ([], 1) == (trace.lines(), trace.count)
+    assert ((), [], 1) == (trace.entries(), trace.lines(), trace.count)
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -3,8 +3,11 @@
 import asyncio
 import re
 
+import pytest
+
+from kelpie_sim.errors import Stalled
 from kelpie_sim.tasks import SimTask
-from kelpie_sim.waiting import await_site
+from kelpie_sim.waiting import await_site, lock_cycle, told_sites
 from tests.sim.programs import World
 
 
@@ -76,3 +79,111 @@ def test_ended_task_has_no_frame():
         return await_site(task)
 
     assert "it waits in sleep" == World().run(main()).partition(" (")[0]
+
+
+def told(main):
+    """Run a program, which returns tasks; return their sites without places."""
+
+    async def asked():
+        tasks = await main()
+        found = [re.sub(r"[^>]* waits in .*?(?= for a |$)", "", await_site(task)) for task in tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return found
+
+    return World().run(asked())
+
+
+async def held(lock, inner=None):
+    """Hold a lock, and then another or for ever."""
+    async with lock:
+        await asyncio.sleep(1)
+        if inner is None:
+            await asyncio.Event().wait()
+        async with inner:
+            await asyncio.Event().wait()
+
+
+def start(coro, name):
+    """Start a task by name."""
+    return asyncio.get_running_loop().create_task(coro, name=name)
+
+
+def test_holder_of_a_lock_is_named():
+    """Who waits for a lock is told who is inside it, and others who wait for it are not."""
+
+    async def main():
+        lock = asyncio.Lock()
+        tasks = [start(held(lock), name) for name in ("holder", "second", "third")]
+        await asyncio.sleep(5)
+        return tasks
+
+    # Any of them may have been first.
+    holders = {line.partition(" held by ")[2] for line in told(main) if line}
+    assert 1 == len(holders)
+    assert holders < {"holder", "second", "third"}
+
+
+def test_holder_that_took_a_lock_by_hand_is_unknown():
+    """A lock taken by `acquire()` alone has no holder that could be found; a semaphore may have several."""
+
+    async def by_hand(lock):
+        await lock.acquire()
+        await asyncio.Event().wait()
+
+    async def main():
+        lock, places = asyncio.Lock(), asyncio.Semaphore(2)
+        tasks = [start(by_hand(lock), "a"), start(held(places), "b"), start(held(places), "c")]
+        await asyncio.sleep(5)
+        tasks += [start(by_hand(lock), "d"), start(by_hand(places), "e")]
+        await asyncio.sleep(5)
+        return tasks
+
+    assert ["", "", "", " for a Lock whose holder is unknown", " for a Semaphore held by b, c"] == told(main)
+
+
+def test_task_that_locks_itself_out_is_its_own_holder():
+    """Locks cannot be entered twice, and whoever tries waits for itself."""
+
+    async def main():
+        lock = asyncio.Lock()
+        task = start(held(lock, lock), "twice")
+        await asyncio.sleep(5)
+        return [task]
+
+    assert [" for a Lock held by twice"] == told(main)
+
+
+def test_lock_cycle_is_found():
+    """Two tasks that took two locks in opposite orders wait for each other."""
+
+    async def main():
+        a, b = asyncio.Lock(), asyncio.Lock()
+        start(held(a, b), "3:one")
+        start(held(b, a), "4:other")
+        await asyncio.Event().wait()
+
+    with pytest.raises(Stalled) as caught:
+        World().run(main())
+    assert ["3:one", "4:other"] == sorted(lock_cycle(caught.value.waiting))
+    assert () == lock_cycle(caught.value.waiting[:2])
+
+
+def test_cycle_may_have_a_tail():
+    """Only the tasks that wait for each other are told, not those that wait for them."""
+    lines = [f"{waiter} waits in f (a.py:1) for a Lock held by {holder}" for waiter, holder in ("ab", "bc", "cb")]
+    assert ("b", "c") == lock_cycle(lines)
+
+
+def test_only_the_first_tasks_are_told():
+    """A long list of tasks is cut, and says by how much."""
+
+    async def main():
+        tasks = [start(asyncio.sleep(9), str(number)) for number in range(25)]
+        await asyncio.sleep(1)
+        return told_sites(tasks).splitlines()
+
+    lines = World().run(main())
+    assert (22, "", "  and 5 more") == (len(lines), lines[0], lines[-1])
+    assert "  19 waits in sleep" == lines[20].partition(" (")[0]

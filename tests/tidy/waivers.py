@@ -1,7 +1,9 @@
 """Who may break which rule, and why. Each entry names its reason; one that is no longer needed is itself a finding."""
 
 # path: why the module is longer than 400 lines
-LONG_MODULES: dict[str, str] = {}
+LONG_MODULES: dict[str, str] = {
+    "kelpie_sim/loop.py": "one class, whose hot path may call nothing that it can do itself",
+}
 
 # path: why the module has no test module of its own, and what tests it instead
 WITHOUT_TEST_MODULE: dict[str, str] = {

@@ -66,9 +66,18 @@ BANNED_CALLS = {
 
 # distributions whose import name differs from their own
 IMPORT_NAMES = {"attrs": ("attrs", "attr"), "python-multipart": ("python_multipart", "multipart")}
-# who may import what from which extra of pyproject.toml; the plugin's host is there when the plugin is loaded
+# who may import what from which extra of pyproject.toml; whoever asks for a host's part has the host
 EXTRAS = {"kelpie_core": (), "kelpie_server": ("server",), "kelpie_sim": ("server", "sim")}
-HOSTED = {"kelpie_sim/pytest_plugin.py": ("pytest",)}
+HOSTED = {
+    "kelpie_sim/pytest_plugin.py": ("pytest",),
+    "kelpie_sim/agents/scenarios/whole_stack.py": ("httpx", "letta_client"),
+    "kelpie_sim/executors.py": ("ray",),
+    "kelpie_sim/libraries/threads.py": ("greenlet",),
+    "kelpie_sim/properties/concurrent.py": ("hypothesis",),
+    "kelpie_sim/properties/drawing.py": ("hypothesis",),
+    "kelpie_sim/properties/simulated.py": ("hypothesis",),
+    "kelpie_sim/world/http.py": ("httpx", "httpx2"),
+}
 
 
 def import_walls(tree: Tree) -> Iterator[Finding]:

@@ -22,11 +22,16 @@ OPERATIONS_EACH = 4
 async def _mixed(world: World) -> None:
     swarm = world.swarm
     servers, agents, clients = swarm.size("servers", 1, 3), swarm.size("agents", 1, 4), swarm.size("clients", 1, 4)
-    durable: Backend | None = await open_sqlite() if swarm.flag("sqlite", 0.25) else None
+    durable: Backend | None = await _on_disk(world) if swarm.flag("sqlite", 0.25) else None
     cluster = Cluster(world, durable, servers=servers, latency_ms_max=swarm.pick("latency_ms_max", (0, 0, 5, 50)))
     created = await set_up(cluster, tuple(f"agent {n}" for n in range(agents)))
     await asyncio.gather(*(_client(cluster, number, [agent.id for agent in created]) for number in range(clients)))
     await audit(cluster)
+
+
+async def _on_disk(world: World) -> Backend:
+    """Return the production store on the disk of a machine of its own, which keeps its power."""
+    return await open_sqlite(world, world.host("database"))
 
 
 async def _client(cluster: Cluster, number: int, agent_ids: list[str]) -> None:

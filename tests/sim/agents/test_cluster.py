@@ -11,7 +11,7 @@ from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.client import draft
 from kelpie_sim.agents.cluster import Cluster, ServerGone, holder_of
 from kelpie_sim.agents.scenarios.common import set_up
-from kelpie_sim.agents.sqlite import open_sqlite
+from kelpie_sim.agents.sqlite import open_in_memory
 from tests.sim.agents.worlds import outcome_of, result_of
 
 RESTART_SECONDS_MAX = 3
@@ -178,7 +178,7 @@ def test_cluster_runs_over_sqlite():
     """The durable store may be the production SQLite store, and it outlives the hosts."""
 
     async def program(world):
-        cluster = Cluster(world, await open_sqlite(), latency_ms_max=5)
+        cluster = Cluster(world, await open_in_memory(), latency_ms_max=5)
         await cluster.server.call(add)
         cluster.server.host.crash()
         return await cluster.server.call(count), isinstance(cluster.durable, MemoryStore)

@@ -1,28 +1,11 @@
 """The history of client operations."""
 
 import asyncio
-from datetime import UTC, datetime
-from enum import Enum, StrEnum
 
-import attrs
 import pytest
 
-from kelpie_sim.check.history import History, canonical, described
+from kelpie_sim.check.history import History
 from kelpie_sim.trace import Trace
-
-
-class Colour(Enum):
-    RED = 1
-
-
-class Role(StrEnum):
-    USER = "user"
-
-
-@attrs.frozen
-class Point:
-    x: int
-    y: int
 
 
 class Clock:
@@ -119,35 +102,3 @@ def test_every_entry_is_on_the_trace():
         """op invoke 0 'a' 'read' "{'key': 'k'}\"""",
         """op ok 0 "{'value': None}\"""",
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "None"),
-        (True, "True"),
-        (1.5, "1.5"),
-        (b"x", "b'x'"),
-        (Colour.RED, "Colour.RED"),
-        (Role.USER, "Role.USER"),
-        ({"b": 1, "a": (2, [3])}, "{'a': [2, [3]], 'b': 1}"),
-        (set("hgfedcba"), "{'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'}"),
-        (datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:00+00:00"),
-        (Point(1, 2), "Point(x=1, y=2)"),
-        (ValueError("bad"), "ValueError: bad"),
-    ],
-)
-def test_values_have_one_text(value, text):
-    """Equal values have equal texts in every process."""
-    assert canonical(value) == text
-
-
-def test_value_without_a_text_is_refused():
-    """An object whose text would hold its address is refused, by its class."""
-    with pytest.raises(TypeError, match="a object has no text that is the same in every process"):
-        canonical(object())
-
-
-def test_addresses_are_taken_out_of_errors():
-    """An error's text holds no address."""
-    assert described(ValueError(f"bad {object()!r}")) == "ValueError: bad <object object>"

@@ -62,6 +62,13 @@ def test_entropy_needs_one_choice_of_the_tape():
     assert (2, 100) == (len(tape.choices("guard/entropy")), len(set(ids)))
 
 
+def test_entropy_that_nobody_asks_for_leaves_no_choice():
+    """A run that draws nothing has nothing of it on its tape."""
+    tape = Tape()
+    seen(lambda: None, tape=tape)
+    assert () == tape.names()
+
+
 def test_given_seed_is_kept():
     """A generator with a seed of its own draws the same inside of a run and outside."""
     assert random.Random(5).random() == seen(lambda: random.Random(5).random())

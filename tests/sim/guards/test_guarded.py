@@ -13,7 +13,7 @@ import uuid
 import pytest
 
 from kelpie_sim.errors import SimulationError
-from kelpie_sim.guards import guarded
+from kelpie_sim.guards import batch, guarded
 from tests.sim.programs import World
 
 OWNERS = (
@@ -92,6 +92,76 @@ def test_guards_are_cheap():
             pass
     world.loop.close()
     assert (time.process_time() - start) / 200 < 0.001
+
+
+async def reading():
+    """Return what two clocks say."""
+    await asyncio.sleep(1)
+    return time.monotonic(), time.time()
+
+
+def test_batch_keeps_the_guards_in_place():
+    """In a batch the replacements stay, act as the originals between the runs, and are gone at its end."""
+    before = attributes()
+    with batch():
+        first = World().run(reading())
+        between = time.monotonic, abs(time.time() - 1767225601.0) < 1
+        second = World().run(reading())
+        kept = time.monotonic is between[0]
+    assert ((1.0, 1767225601.0), (1.0, 1767225601.0), True, False) == (first, second, kept, between[1])
+    assert before == attributes()
+
+
+def test_batches_nest():
+    """The outermost batch decides when the guards go."""
+    before = attributes()
+    with batch(), batch():
+        World().run(reading())
+    assert before == attributes()
+
+
+def test_batch_is_undone_after_an_error():
+    """An error in the block, or in a run of it, leaves nothing in place."""
+    before = attributes()
+    with pytest.raises(TypeError), batch():
+        World().run(asyncio.sleep("x"))  # type: ignore[call-overload]
+    assert before == attributes()
+
+
+def test_module_imported_within_a_batch_is_searched_too(monkeypatch, tmp_path):
+    """A name that a module imported between two runs of a batch is replaced in the next, and put back at the end."""
+    (tmp_path / "batch_module.py").write_text("from time import time\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def main():
+        return batch_module.time()
+
+    real = time.time
+    with batch():
+        World().run(reading())
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", real)
+            batch_module = importlib.import_module("batch_module")
+        seen = World().run(main())
+    assert (1767225600.0, real) == (seen, batch_module.time)
+    del sys.modules["batch_module"]
+
+
+def test_random_goes_on_after_each_run_of_a_batch():
+    """What a run draws from the module's generator is nothing to the harness, which goes on where it was."""
+
+    async def main():
+        return random.random()
+
+    random.seed(7)
+    expected = [random.random() for _ in range(3)]
+    random.seed(7)
+    drawn = [random.random()]
+    with batch():
+        first = World().run(main())
+        drawn.append(random.random())
+        second = World().run(main())
+    assert ([*drawn, random.random()], first) == (expected, second)
 
 
 def test_module_imported_later_is_searched_too(monkeypatch, tmp_path):

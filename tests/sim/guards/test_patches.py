@@ -59,3 +59,29 @@ def test_class_attribute_is_swapped_in_the_class_only(monkeypatch):
     inside = Owner.call, user.alias
     patches.undo()
     assert ((replacement, original), original) == (inside, Owner.call)
+
+
+def test_module_that_replaces_another_is_searched(monkeypatch):
+    """A module that comes when another has gone is searched, and so is a new one of an old name."""
+    owner = module("owner", call=original)
+    patches = Patches([Patch(owner=owner, name="call", replacement=replacement)])
+    for name in ("first", "second", "second"):
+        user = module(name, alias=original)
+        monkeypatch.delitem(sys.modules, "first", raising=False)
+        monkeypatch.delitem(sys.modules, "second", raising=False)
+        monkeypatch.setitem(sys.modules, name, user)
+        patches.apply()
+        inside = user.alias
+        patches.undo()
+        assert (replacement, original) == (inside, user.alias)
+
+
+def test_spared_module_is_left_alone(monkeypatch):
+    """Who is spared keeps the original."""
+    owner, user = module("owner", call=original), module("user", alias=original)
+    monkeypatch.setitem(sys.modules, "user", user)
+    patches = Patches([Patch(owner=owner, name="call", replacement=replacement)], spared=("user",))
+    patches.apply()
+    inside = owner.call, user.alias
+    patches.undo()
+    assert (replacement, original) == inside

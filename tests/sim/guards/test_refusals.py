@@ -3,16 +3,19 @@
 import asyncio
 import concurrent.futures
 import importlib
+import importlib.metadata
 import linecache
 import os
 import pathlib
 import queue
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 import zoneinfo
 
 import pytest
@@ -22,6 +25,9 @@ from kelpie_sim.guards import allowed
 from tests.sim.programs import World
 
 HERE = pathlib.Path(__file__)
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+SOCKET = socket.socket()
+SOCKET.close()
 
 
 def seen(call):
@@ -54,6 +60,8 @@ def seen(call):
         (lambda: os.rename("/tmp/x", "/tmp/y"), "os.rename of 'x'"),
         (lambda: os.remove("/tmp/x"), "os.remove"),
         (lambda: sqlite3.connect("/tmp/x"), "sqlite3.connect"),
+        (lambda: TLS.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()), "ssl.SSLContext.wrap_bio"),
+        (lambda: TLS.wrap_socket(SOCKET), "ssl.SSLContext.wrap_socket"),
     ],
 )
 def test_real_world_is_refused_by_name(call, name):
@@ -92,6 +100,38 @@ def test_reading_code_is_allowed(call):
     assert call() == seen(call)
 
 
+@pytest.mark.parametrize("name", ["<unknown>", "<string>", "<frozen runpy>"])
+def test_names_of_no_file_are_not_found(name):
+    """What tracebacks look for in place of a file is not there, as in the real world; nobody may write it."""
+
+    def program():
+        with pytest.raises(FileNotFoundError):
+            open(name)
+        with pytest.raises(Unsupported):
+            open(name, "w")
+        return linecache.getline(name, 1)
+
+    assert "" == seen(program)
+
+
+def test_code_in_archives_may_be_read(tmp_path, monkeypatch):
+    """Modules in an archive on the path are found and imported in a run, and metadata looks into all archives there."""
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("zipped_for_a_test.py", "ANSWER = 42")
+    monkeypatch.syspath_prepend(str(tmp_path / "code.zip"))
+    monkeypatch.syspath_prepend(str(tmp_path / "missing.zip"))
+
+    def program():
+        answer = importlib.import_module("zipped_for_a_test").ANSWER
+        with pytest.raises(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version("no-such-package")
+        with pytest.raises(Unsupported):
+            open(tmp_path / "code.zip", "a")
+        return answer
+
+    assert 42 == seen(program)
+
+
 def test_harness_may_be_let_out():
     """Inside `allowed` the real world is there, and gone again after it."""
 
@@ -103,6 +143,16 @@ def test_harness_may_be_let_out():
         return HERE.name in names
 
     assert seen(harness) is True
+
+
+def test_harness_may_speak_tls():
+    """Outside of a run and inside `allowed` the encryption is the real one."""
+
+    def wrapped():
+        with allowed():
+            return type(TLS.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com"))
+
+    assert (ssl.SSLObject, ssl.SSLObject) == (wrapped(), seen(wrapped))
 
 
 def test_allowed_does_nothing_without_a_run():

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kelpie_sim.campaign import CampaignResult, Found, Progress, Row, row_of
 from kelpie_sim.determinism import Divergence
 from kelpie_sim.faults import FaultReport
 from kelpie_sim.outcome import Finding, FindingKind, Outcome
 from kelpie_sim.report import console
 from kelpie_sim.report.artifacts import Artifacts
+from kelpie_sim.tally import CampaignResult, Found, Progress, Row, row_of
 
 FAILED = Outcome(
     scenario="mail",
@@ -40,6 +40,7 @@ options    lost=0.5, late=0.0
 faults     LetterLost fired 2 of 4
 run        17 steps, 1.500000 s, Python 3.11.7
 trace      out/mail-12345.trace
+timeline   out/mail-12345.html
 seed file  out/mail-12345.toml
 story
     1. 0.000000 s  sent
@@ -51,7 +52,9 @@ traceback
 
 def test_account_of_a_failure():
     """The first line reproduces the failure; signature, options, faults, story and files follow."""
-    files = Artifacts(trace=Path("out/mail-12345.trace"), seed=Path("out/mail-12345.toml"))
+    files = Artifacts(
+        trace=Path("out/mail-12345.trace"), timeline=Path("out/mail-12345.html"), seed=Path("out/mail-12345.toml")
+    )
     assert console.failure_report(FAILED, reproduce=console.make_line(FAILED), artifacts=files, seeds=3) == ACCOUNT
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import itertools
 import sys
 import time
 
@@ -389,3 +390,134 @@ def test_dead_coroutines_are_closed_after_the_run():
     world, buried = World(), list[object]()
     host = world.host("server")
     assert ([], [True]) == (world.run(main()), buried)
+
+
+def test_pause_stops_and_resume_goes_on():
+    """A paused host does nothing, its timers included; when it resumes, what came due comes at once, in order."""
+
+    async def main():
+        witness.host.start(witness.ticking)
+        await asyncio.sleep(1.5)
+        witness.host.pause()
+        witness.host.pause()
+        seen = [(list(witness.seen), witness.host.paused, witness.host.alive)]
+        await asyncio.sleep(10)
+        seen.append((list(witness.seen), witness.host.paused, witness.host.alive))
+        witness.host.resume()
+        witness.host.resume()
+        await asyncio.sleep(0.1)
+        seen.append((list(witness.seen), witness.host.paused, witness.host.alive))
+        return seen
+
+    world = World()
+    witness = Witness(world)
+    assert [(["tick"], True, True), (["tick"], True, True), (["tick"] * 2, False, True)] == world.run(main())
+
+
+def test_a_paused_host_that_crashes_is_gone():
+    """Power loss ends a pause: the next life ticks once, and the tick that was set aside is lost."""
+
+    async def main():
+        witness.host.start(witness.ticking)
+        await asyncio.sleep(1.5)
+        witness.host.pause()
+        await asyncio.sleep(1)
+        witness.host.restart()
+        await asyncio.sleep(1.5)
+        return list(witness.seen), witness.host.paused, witness.host.incarnation
+
+    world = World()
+    witness = Witness(world)
+    witness_seen, paused, incarnation = world.run(main())
+    assert (["tick"] * 2, False, 2) == (witness_seen, paused, incarnation)
+
+
+def test_all_paused_is_a_stall():
+    """When all that is left to run is paused, nothing will ever happen: the stall names the host."""
+
+    async def main():
+        task = witness.host.start(witness.ticking)
+        await asyncio.sleep(1.5)
+        witness.host.pause()
+        await asyncio.wait([task])
+
+    world = World()
+    witness = Witness(world)
+    with pytest.raises(Stalled, match="server"):
+        world.run(main())
+
+
+def test_reformat_tells_the_ports():
+    """A reformat cuts the power, tells its hooks after those of the crash, and the host can start again."""
+
+    async def main():
+        told = []
+        witness.host.on_crash.append(lambda host: told.append(("crash", host.alive)))
+        witness.host.on_reformat.append(lambda host: told.append(("reformat", host.alive)))
+        witness.host.start(witness.ticking)
+        await asyncio.sleep(1.5)
+        witness.host.reformat()
+        witness.host.reformat()
+        witness.host.restart()
+        return told, witness.host.incarnation
+
+    world = World()
+    witness = Witness(world)
+    expected = [("crash", False), ("reformat", False), ("reformat", False)]
+    assert (expected, 2) == world.run(main())
+
+
+def test_reformat_from_inside_stops_the_step():
+    """Code that reformats its own host goes no further."""
+
+    async def main():
+        async def suicidal():
+            witness.host.reformat()
+            witness.seen.append("went on")
+
+        witness.host.start(suicidal)
+        await asyncio.sleep(1)
+        return witness.host.alive
+
+    world = World()
+    witness = Witness(world)
+    assert (False, []) == (world.run(main()), witness.seen)
+
+
+def test_slow_makes_steps_take_time():
+    """On a slowed host each step takes its time, and none after full speed is back."""
+
+    async def main():
+        instants = []
+
+        async def stepping():
+            for _ in range(4):
+                instants.append(world.loop.time_ns)
+                await asyncio.sleep(0)
+
+        witness.host.start(asyncio.Event().wait)
+        witness.host.slow(1_000_000)
+        await asyncio.sleep(1)
+        await asyncio.wait([witness.host.spawn(stepping())])
+        witness.host.slow(0)
+        await asyncio.wait([witness.host.spawn(stepping())])
+        return [b - a for a, b in itertools.pairwise(instants)]
+
+    world = World()
+    witness = Witness(world)
+    gaps = world.run(main())
+    assert ([1_000_000] * 3, [0] * 3) == (gaps[:3], gaps[4:])
+
+
+def test_a_host_that_is_down_cannot_be_slowed_or_paused():
+    """A pause of a host that is down does nothing, and slowing it raises."""
+
+    async def main():
+        witness.host.pause()
+        with pytest.raises(HostDead):
+            witness.host.slow(1)
+        return witness.host.paused
+
+    world = World()
+    witness = Witness(world)
+    assert world.run(main()) is False

@@ -31,6 +31,12 @@ def first_finding(scenario: Scenario) -> str:
     return ""
 
 
+def all_findings(scenario: Scenario) -> set[str]:
+    """Return what the seeds find."""
+    findings = (simulate(scenario, seed).finding for seed in seeds(scenario))
+    return {finding.message for finding in findings if finding is not None}
+
+
 def never_hit(scenario: Scenario) -> set[str]:
     """Run seeds without a finding until all has happened that must sometimes; return what did not."""
     missing = set(scenario.sometimes)

@@ -6,7 +6,7 @@ from kelpie_core.model.tool import ToolReturn, ToolStatus
 from kelpie_core.service import turns as turns_service
 from kelpie_sim.agents.scenarios.turns import SCENARIOS
 from kelpie_sim.agents.tools import ScriptedTools
-from tests.sim.agents.scenarios.planted import faulty, first_finding, named, never_hit
+from tests.sim.agents.scenarios.planted import all_findings, faulty, first_finding, named, never_hit
 
 REACHING = [scenario for scenario in SCENARIOS if scenario.sometimes]
 # Of a hundred seeds not one may hit these.
@@ -52,6 +52,7 @@ def test_tool_that_runs_twice_is_found(monkeypatch):
 
 
 def test_return_that_is_changed_is_found(monkeypatch):
-    """A tool's return that does not read back is found."""
+    """A tool's return that does not read back is found, whatever else is found first."""
     monkeypatch.setattr(ScriptedTools, "_effect", lambda self, name, arguments: "other")
-    assert "tool: its return does not read back" == first_finding(named(SCENARIOS, "custom-tool-stream"))
+    found = all_findings(named(SCENARIOS, "custom-tool-stream"))
+    assert {"tool: its return does not read back"} == {each for each in found if each.startswith("tool: ")}

@@ -1,0 +1,19 @@
+"""Speed and power of search, as figures with a bound, each beside its peers in the same run.
+
+In reading order:
+
+figure      a measured number with its bound
+timing      CPU seconds of work in this process and of peers in processes of their own
+workloads   what loops are measured with: plain asyncio
+loops       the loops that are measured, ours and those of peers, each in a process of its own
+endurance   a million trivial seeds in one process
+engine      how quick the engine is
+zoo         how many schedules the search needs to find known bugs
+shrinking   how small failures become, and in how many runs
+shrinking_ablations  the same for failures of Kelpie with a guard taken away
+stack       the whole stack: uvicorn, Starlette and real clients, per seed
+disk        SQLite on the simulated disk: crashes that lose nothing, and those that have to
+checkers    linearizability and serializability against brute force, and their speed
+ladder      determinism: divergences over many seeds, and planted leaks
+__main__    runs the subjects that are asked for, and prints their figures
+"""
