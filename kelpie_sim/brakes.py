@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from kelpie_sim.graveyard import Graveyard
 from kelpie_sim.incarnation import INCARNATION, Incarnation
-from kelpie_sim.tasks import Ready
+from kelpie_sim.tasks import Handle
 from kelpie_sim.timers import Timers
 
 # Past so many turns, those of cancelled handles are dropped, so that memory stays flat.
@@ -30,15 +30,15 @@ class _Brake:
     __slots__ = ("free_ns", "held", "step_ns", "turns", "turns_limit")
 
     def __init__(self) -> None:
-        self.held: list[Ready] | None = None
+        self.held: list[Handle] | None = None
         self.step_ns = 0
         # The instant up to which the processor is taken, by steps that were run and by turns that were given.
         self.free_ns = 0
         # By address for the look-up only; a handle in here is referred to, so its address is its own.
-        self.turns: dict[int, Ready] = {}
+        self.turns: dict[int, Handle] = {}
         self.turns_limit = _TURNS_MIN
 
-    def give_turn(self, handle: Ready) -> int:
+    def give_turn(self, handle: Handle) -> int:
         """Return the instant of the handle's turn."""
         turn_ns = self.free_ns
         self.free_ns += self.step_ns
@@ -59,7 +59,7 @@ class Brakes:
         self._graveyard = graveyard
         self.lives: dict[Incarnation | None, _Brake] = {}
 
-    def stops(self, handle: Ready, time_ns: int) -> bool:
+    def stops(self, handle: Handle, time_ns: int) -> bool:
         """Return whether a handle that has come up must not run now; if so, it is in other hands from here on."""
         life = handle._context.get(INCARNATION)
         brake = self.lives.get(life)
@@ -86,7 +86,7 @@ class Brakes:
         if brake.held is None and life.alive:
             brake.held = []
 
-    def release(self, life: Incarnation, time_ns: int, give: Callable[[Ready], None]) -> None:
+    def release(self, life: Incarnation, time_ns: int, give: Callable[[Handle], None]) -> None:
         """Let a paused life go on: give away what was set aside, in order; nothing happens if it is not paused."""
         brake = self._brake(life)
         held, brake.held = brake.held or (), None
@@ -94,7 +94,7 @@ class Brakes:
         for handle in held:
             give(handle)
 
-    def release_all(self, time_ns: int, give: Callable[[Ready], None]) -> None:
+    def release_all(self, time_ns: int, give: Callable[[Handle], None]) -> None:
         """Let all paused lives go on."""
         for life, brake in list(self.lives.items()):
             if life is not None and brake.held is not None:

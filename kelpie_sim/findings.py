@@ -37,7 +37,7 @@ def finding_of(error: BaseException) -> Finding:
         kind=kind_of(cause),
         signature=signature_of(cause),
         message=str(cause) or type(cause).__name__,
-        traceback="".join(traceback.format_exception(error)),
+        traceback="".join(traceback.format_exception(type(error), error, _from_program(error.__traceback__))),
     )
 
 
@@ -96,6 +96,14 @@ def _place(error: BaseException) -> str:
         if _is_program(module, frame.f_code):
             place = f"{module}:{frame.f_code.co_qualname}"
     return place
+
+
+def _from_program(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the program's first frame on, whole if it has none: how the engine got there is noise."""
+    rest = trace
+    while rest is not None and not _is_program(rest.tb_frame.f_globals.get("__name__", ""), rest.tb_frame.f_code):
+        rest = rest.tb_next
+    return rest or trace
 
 
 def _frames(trace: TracebackType | None) -> Iterator[FrameType]:

@@ -35,14 +35,19 @@ from kelpie_sim.real_world import NoRealWorld
 from kelpie_sim.registry import LostException, TaskRegistry
 from kelpie_sim.strategies import Strategy
 from kelpie_sim.tasks import (
+    NO_HANDLE,
+    STEP_TYPE,
     AnyTask,
     BlankHandle,
     BlankTimer,
+    Handle,
     Ready,
     SimFuture,
+    SimHandle,
     SimTask,
     SimTimer,
     hostless_call_soon,
+    shown_callback,
 )
 from kelpie_sim.timers import Timers
 from kelpie_sim.trace import LOG_BIRTH, LOG_SHIFT, LOG_TIME, Trace
@@ -65,6 +70,8 @@ _START_NS = _since_epoch_ns(START)
 # Looked up once: each task passes here.
 _new_task = SimTask[Any].__new__
 _init_task = asyncio.Task.__init__
+# Up to 3.11 it is a function in Python that asks this.
+_current_task: Any = vars(asyncio.tasks)["_current_tasks"].get if sys.version_info < (3, 12) else asyncio.current_task
 
 
 class SimLoop(NoRealWorld):
@@ -145,12 +152,18 @@ class SimLoop(NoRealWorld):
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Add a callback to those that are ready. Raise RuntimeError once the loop is closed."""
-        handle = BlankHandle()
-        handle._callback = callback
-        handle._args = args
-        handle._context = copy_context() if context is None else context
-        if not self._hosted or self._admits(handle):
-            self._add(handle)
+        if context is None:
+            context = copy_context()
+        ready: Ready
+        if type(callback) is STEP_TYPE:
+            handle, ready = NO_HANDLE, (callback, context)
+        else:
+            handle = ready = BlankHandle()
+            handle._callback = callback
+            handle._args = args
+            handle._context = context
+        if not self._hosted or self._admits(callback, args, context):
+            self._add(ready)
         return handle
 
     call_soon_threadsafe = call_soon  # There is one thread only.
@@ -170,12 +183,14 @@ class SimLoop(NoRealWorld):
     def _timer(
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
     ) -> SimTimer:
+        if context is None:
+            context = copy_context()
         timer = BlankTimer()
         timer._when = when
         timer._callback = callback
         timer._args = args
-        timer._context = copy_context() if context is None else context
-        if when == math.inf or (self._hosted and not self._admits(timer)):
+        timer._context = context
+        if when == math.inf or (self._hosted and not self._admits(callback, args, context)):
             return timer
         when_ns = round(when * SECOND_NS)
         # Rounded down, it would fire before its instant, and code that then waits for the rest would wait for ever.
@@ -187,16 +202,16 @@ class SimLoop(NoRealWorld):
             self._add(timer)
         return timer
 
-    def _admits(self, handle: Ready) -> bool:
-        """Give the handle to the current host if it has none; refuse what dead code schedules."""
+    def _admits(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> bool:
+        """Give the context to the current host if it has none; refuse what dead code schedules."""
         life = INCARNATION.get()
         if life is None:
             return True
-        if INCARNATION not in handle._context:
-            handle._context.run(INCARNATION.set, life)
+        if INCARNATION not in context:
+            context.run(INCARNATION.set, life)
         if life.alive:
             return True
-        self._graveyard.keep((handle._callback, handle._args))
+        self._graveyard.keep((callback, args))
         return False
 
     # --- tasks and futures
@@ -208,8 +223,8 @@ class SimLoop(NoRealWorld):
 
     def current_serial(self) -> int:
         """Return the serial of the running task, 0 if none runs."""
-        task = asyncio.current_task(self)
-        return task.serial if isinstance(task, SimTask) else 0
+        task = _current_task(self)
+        return task.serial if type(task) is SimTask else 0
 
     def create_future(self) -> asyncio.Future[Any]:
         """Return a future that hashes by number."""
@@ -242,7 +257,11 @@ class SimLoop(NoRealWorld):
         task.serial = serial
         task.mark = mark
         task.life = life
-        _init_task(task, coro, loop=self, name=name, context=context, **(self._eager | options))
+        if options or self._eager:
+            options = self._eager | options
+            _init_task(task, coro, loop=self, name=name, context=context, **options)
+        else:
+            _init_task(task, coro, loop=self, name=name, context=context)
         self._tasks.add(task)
         return task
 
@@ -262,8 +281,9 @@ class SimLoop(NoRealWorld):
 
     def run_forever(self) -> None:
         """Run until stop() is called. Raise Stalled, StepLimit, TimeLimit, or what a hook raises."""
-        self._check_closed()
-        self._check_running()
+        if self._closed or events._get_running_loop() is not None:
+            self._check_closed()
+            self._check_running()
         hooks_before = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._asyncgens_open.asked, finalizer=self._finalize_generator)
         self._thread_id = threading.get_ident()
@@ -286,14 +306,18 @@ class SimLoop(NoRealWorld):
                 if self._stopping:
                     return
                 self._advance()
-            handle = take()
-            callback = handle._callback
-            if callback is None:
-                continue
-            context, args = handle._context, handle._args
-            if braked and self._brakes.stops(handle, self.time_ns):
-                continue
-            owner = getattr(callback, "__self__", None)
+            taken: Any = take()
+            if type(taken) is tuple:
+                callback, context = taken
+                args, owner = (), callback.__self__
+                if braked and self._brakes.stops(SimHandle(callback, (), context), self.time_ns):
+                    continue
+            else:
+                callback = taken._callback
+                if callback is None or (braked and self._brakes.stops(taken, self.time_ns)):
+                    continue
+                context, args = taken._context, taken._args
+                owner = getattr(callback, "__self__", None)
             log.append(owner.mark if type(owner) is SimTask else 0)
             steps += 1
             self.steps = steps
@@ -306,7 +330,7 @@ class SimLoop(NoRealWorld):
                 else:
                     context.run(callback)
             except BaseException as error:
-                self._step_failed(handle, error)
+                self._step_failed(error, callback, context)
             if after_step:
                 self.stepped = context
                 for hook in after_step:
@@ -323,15 +347,16 @@ class SimLoop(NoRealWorld):
             self._move_to(self.time_ns + pass_ns)
         return self._check_at
 
-    def _step_failed(self, handle: Ready, error: BaseException) -> None:
+    def _step_failed(self, error: BaseException, callback: object, context: Context) -> None:
         """Raise what ends the run; report the rest as asyncio does."""
-        life = handle._context.get(INCARNATION)
+        life = context.get(INCARNATION)
         if isinstance(error, SystemExit) and life is not None:
             life.host.exit(error)
         elif isinstance(error, SystemExit | KeyboardInterrupt | SimulationError):
             raise error
-        elif not (isinstance(error, HostDead) and is_dead(handle._context)):
-            self.call_exception_handler({"message": f"Exception in callback {handle!r}", "exception": error})
+        elif not (isinstance(error, HostDead) and is_dead(context)):
+            message = f"Exception in callback {shown_callback(SimHandle, callback)}"
+            self.call_exception_handler({"message": message, "exception": error})
 
     # --- async generators
 
@@ -392,7 +417,7 @@ class SimLoop(NoRealWorld):
             self._graveyard.keep_generator(generator, life)
         self._timers.keep(self._outlives_crash)
 
-    def _outlives_crash(self, timer: Ready) -> bool:
+    def _outlives_crash(self, timer: Handle) -> bool:
         dead = is_dead(timer._context)
         if dead:
             self._graveyard.keep((timer._callback, timer._args))
@@ -420,6 +445,10 @@ class SimLoop(NoRealWorld):
         self._graveyard.bury()
         # A sealed trace asks nobody; and who keeps it shall not keep the loop, nor leave it to the garbage collection.
         self.trace.bind(_NOBODY)
+
+    def __del__(self) -> None:
+        if not self._closed:
+            super().__del__()
 
     def close(self) -> None:
         """Close the loop: scheduling raises RuntimeError from here on."""

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 SEEDS_DEFAULT = 20
 SIMULATION, FAULTS = "simulation", "faults"
 _MARK_OPTIONS = ("seeds", "operations", "sometimes", "step_limit", "strategy", "time_limit_seconds")
+# Small enough that a program which never ends is told within seconds.
+_LIMITS = {"step_limit": 200_000, "time_limit_seconds": 3_600.0}
 _MARKERS = (
     f"{SIMULATION}({', '.join(f'{name}=' for name in _MARK_OPTIONS)}): how a coroutine test that asks for `world` runs",
-    f"{FAULTS}(*faults): what may go wrong meanwhile: faults, or functions of a swarm that return some",
+    f"{FAULTS}(*faults, drawn=): what may go wrong meanwhile: faults, or functions of a swarm that return some",
 )
 
 
@@ -177,7 +179,7 @@ def _scenario_of(item: pytest.Function) -> "tuple[Scenario, int]":
     from kelpie_sim.strategies import PORTFOLIO, check_name
 
     # The portfolio unless said: no single strategy finds as much.
-    options = {"strategy": PORTFOLIO, **_mark_options(item)}
+    options: dict[str, object] = {"strategy": PORTFOLIO, **_LIMITS, **_mark_options(item)}
     seeds = options.pop("seeds", SEEDS_DEFAULT)
     if not isinstance(seeds, int) or seeds < 1:
         raise pytest.UsageError(f"{item.nodeid}: seeds={seeds!r}: it must be a whole number of at least 1")
@@ -187,7 +189,7 @@ def _scenario_of(item: pytest.Function) -> "tuple[Scenario, int]":
     async def run(world: "World") -> None:
         await item.obj(**{**arguments, "world": world})
 
-    faults = (fault for mark in item.iter_markers(FAULTS) for fault in mark.args)
+    faults = (fault for mark in item.iter_markers(FAULTS) for fault in (*mark.args, *mark.kwargs.values()))
     try:
         check_name(str(options["strategy"]))
         made = Scenario(name=scenario_name(item.name), run=run, faults=faults_of(faults), seeds=seeds, **options)  # type: ignore[arg-type]

@@ -179,6 +179,11 @@ class NoRealWorld(asyncio.base_events.BaseEventLoop):
         else:
             _end_job(future, settle)
 
+    def set_debug(self, enabled: bool) -> None:
+        """Switch the debug mode of asyncio on or off."""
+        super().set_debug(enabled)
+        self.__dict__["get_debug"] = lambda: enabled
+
     def set_default_executor(self, executor: object) -> None:
         """Take note of nothing: every job runs inline."""
 
@@ -204,6 +209,8 @@ def _share_base_fields() -> None:
     for name, value in vars(loop).items():
         if name not in NoRealWorld.__slots__:
             setattr(NoRealWorld, name, value)
+    # Each task and each future asks, so it is answered in C: `bool()` is False. See set_debug.
+    NoRealWorld.get_debug = bool  # type: ignore[assignment,method-assign]
 
 
 def _refusal(name: str) -> Callable[..., object]:

@@ -26,6 +26,7 @@ from kelpie_sim.errors import FaultNeverFired, NotSettled, Unsupported
 from kelpie_sim.faults import NS_PER_SECOND, FaultBoard
 from kelpie_sim.findings import finding_of
 from kelpie_sim.guards import files
+from kelpie_sim.guards.active import installed
 from kelpie_sim.loop import SimLoop
 from kelpie_sim.nemesis import Nemesis
 from kelpie_sim.options import Swarm
@@ -116,6 +117,9 @@ class World:
         if name not in self.hosts:
             self.hosts[name] = host = Host(self.loop, name)
             self._machines.watch(host)
+            # Every machine has its disk, whether or not the scenario ever looks at it.
+            if self._disks is None and installed() is not None:
+                self._attach_disks()
         return self.hosts[name]
 
     @property
@@ -133,11 +137,13 @@ class World:
 
     @property
     def disks(self) -> storage.Disks:
-        """The disks of the hosts; from the first look on, what a host does with files goes to its disk."""
-        if self._disks is None:
-            self._disks = storage.Disks(self.loop, self.streams, self.faults, self.trace)
-            files.serve(self._disks)
-        return self._disks
+        """The disks of the hosts: what a host does with files goes to its disk."""
+        return self._disks or self._attach_disks()
+
+    def _attach_disks(self) -> storage.Disks:
+        self._disks = disks = storage.Disks(self.loop, self.streams, self.faults, self.trace)
+        files.serve(disks)
+        return disks
 
     def check(self, condition: object, message: str) -> None:
         """Raise InvariantBroken unless the condition is true. Write the message as `what must hold: what was found`."""

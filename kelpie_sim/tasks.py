@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from types import MethodType, NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kelpie_sim.incarnation import Incarnation
@@ -77,7 +78,7 @@ class SimHandle(asyncio.Handle):
         return self._callback is None
 
     def __repr__(self) -> str:
-        return _shown(self, self._callback)
+        return shown_callback(SimHandle, self._callback)
 
 
 class SimTimer(asyncio.TimerHandle):
@@ -113,7 +114,7 @@ class SimTimer(asyncio.TimerHandle):
         return self._callback is None
 
     def __repr__(self) -> str:
-        return _shown(self, self._callback)
+        return shown_callback(SimTimer, self._callback)
 
 
 class BlankHandle(SimHandle):
@@ -143,10 +144,50 @@ class BlankTimer(SimTimer):
         __init__ = object.__init__
 
 
-def hostless_call_soon(add: Callable[[SimHandle], None]) -> Callable[..., SimHandle]:
+# The next step of a task, in its context. It is asked for by the task itself, who keeps no handle; so nobody can cancel
+# it, and it needs none, which saves a tenth of a step.
+Step = tuple[Callable[[], object], Context]
+
+
+class _Catcher:
+    """A loop as far as a new task looks: it catches the callback by which the task asks for its first step."""
+
+    caught: object = None
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(self, callback: object, *args: object, context: object = None) -> asyncio.Handle:
+        self.caught = callback
+        return BlankHandle()
+
+
+def _step_type() -> type:
+    """Return the type of the callbacks by which tasks ask for their steps, which nobody else can make; without C tasks
+    there is none."""
+
+    async def nothing() -> None: ...
+
+    catcher, coro = _Catcher(), nothing()
+    task = asyncio.Task(coro, loop=catcher)  # type: ignore[arg-type]  # It is loop enough.
+    asyncio.tasks._unregister_task(task)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # The C task has it.
+    coro.close()
+    return NoneType if isinstance(catcher.caught, MethodType) else type(catcher.caught)
+
+
+STEP_TYPE = _step_type()
+# What a task is given for a step.
+NO_HANDLE = BlankHandle()
+
+
+def hostless_call_soon(add: Callable[[Ready], None]) -> Callable[..., SimHandle]:
     """Return the `call_soon` of a loop that has no hosts: it gives the handle to `add`, and has nothing to look at."""
 
     def call_soon(callback: Callable[..., object], *args: object, context: Context | None = None) -> SimHandle:
+        if type(callback) is STEP_TYPE and context is not None:
+            add((callback, context))
+            return NO_HANDLE
         handle = BlankHandle()
         handle._callback = callback
         handle._args = args
@@ -159,11 +200,17 @@ def hostless_call_soon(add: Callable[[SimHandle], None]) -> Callable[..., SimHan
 
 # Of whatever result.
 AnyTask = SimTask[Any]
-# What waits for its turn.
-Ready = SimHandle | SimTimer
+# What waits for its turn, with a handle and without.
+Handle = SimHandle | SimTimer
+Ready = Handle | Step
 
 
-def _shown(handle: object, callback: object) -> str:
+def callback_of(ready: Ready) -> Callable[..., object] | None:
+    """Return what is called when its turn comes; None if it was cancelled."""
+    return ready[0] if isinstance(ready, tuple) else ready._callback
+
+
+def shown_callback(kind: type, callback: object) -> str:
+    """Return a handle of a kind as text without an address."""
     name = getattr(callback, "__qualname__", type(callback).__name__)
-    kind = SimTimer if isinstance(handle, SimTimer) else SimHandle
     return f"<{kind.__name__} {name if callback is not None else 'cancelled'}>"

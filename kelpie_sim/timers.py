@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from kelpie_sim.tasks import Ready
+from kelpie_sim.tasks import Handle
 
 # Past so many, the cancelled ones are dropped, so that memory stays flat.
 _HELD_MIN = 1_024
@@ -21,14 +21,14 @@ class Timers:
     __slots__ = ("_heap", "_held_limit", "_serial")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Ready]] = []
+        self._heap: list[tuple[int, int, Handle]] = []
         self._serial = 0
         self._held_limit = _HELD_MIN
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, when_ns: int, timer: Ready) -> None:
+    def add(self, when_ns: int, timer: Handle) -> None:
         """Add a timer that is due at an instant."""
         self._serial = serial = self._serial + 1
         heappush(self._heap, (when_ns, serial, timer))
@@ -42,7 +42,7 @@ class Timers:
             heappop(heap)
         return heap[0][0] if heap else None
 
-    def take(self, time_ns: int, give: Callable[[Ready], None]) -> None:
+    def take(self, time_ns: int, give: Callable[[Handle], None]) -> None:
         """Remove and give away all that are due at the instant or before, in order; cancelled ones are dropped."""
         heap = self._heap
         while heap and heap[0][0] <= time_ns:
@@ -50,7 +50,7 @@ class Timers:
             if timer._callback is not None:
                 give(timer)
 
-    def keep(self, wanted: Callable[[Ready], bool]) -> None:
+    def keep(self, wanted: Callable[[Handle], bool]) -> None:
         """Drop all but those wanted."""
         self._heap = [entry for entry in self._heap if wanted(entry[2])]
         heapify(self._heap)
@@ -61,5 +61,5 @@ class Timers:
         self._heap.clear()
 
 
-def _is_set(timer: Ready) -> bool:
+def _is_set(timer: Handle) -> bool:
     return timer._callback is not None

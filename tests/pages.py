@@ -25,6 +25,7 @@ import attrs
 
 DOCS = Path(__file__).parents[1] / "docs"
 SECONDS_MAX = 120
+PLUGINS = ("-p", "no:cacheprovider", "-p", "kelpie_sim.pytest_plugin")
 _BLOCK = re.compile(r"^```([^\n`]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NUMBER = re.compile(r"[0-9][0-9,.]*")
 
@@ -80,8 +81,10 @@ def _children(node: ast.AST) -> dict[str, ast.stmt]:
 def pytest_run(folder: Path, *arguments: str) -> str:
     """Run pytest in a folder, in a process of its own as a reader would, and return what it prints."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DST_", "PYTEST_"))}
+    # Other people's plugins take longer to load than most examples to run.
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder), *arguments],
+        [sys.executable, "-m", "pytest", *PLUGINS, "--rootdir", str(folder), *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,

@@ -1,9 +1,9 @@
 """Write docs/reference/faults.md: every kind of fault, where it acts, its test, and how often it fired.
 
-    python tools/write_fault_table.py COVERAGE.json ...
+    python -m tools.write_fault_table [COVERAGE.json ...]
 
-The counts come from the coverage files of campaigns; `make faults` runs those. All else comes from the code, and a test
-holds the page to it.
+The counts come from the coverage files of campaigns; `make faults` runs those. Without any, those on the page stay. All
+else comes from the code, and a test holds the page to it.
 """
 
 import ast
@@ -102,6 +102,7 @@ NEMESIS_DOES = {
 }
 NEMESIS_TESTS = "tests/sim/test_nemesis.py"
 _ACTS = re.compile(r"\s*Acts? on ([^.]*)\.", re.DOTALL)
+_COUNT = re.compile(r"^\| `([^`]+)` \|.*\| ([\d,]+) \|$", re.MULTILINE)
 _WORDS = re.compile(r"[A-Z][a-z]+")
 
 
@@ -228,6 +229,12 @@ def fired_in(paths: list[Path]) -> dict[str, int]:
     return fired
 
 
+def fired_on(text: str) -> dict[str, int]:
+    """Return the counts on a page."""
+    return {kind: int(count.replace(",", "")) for kind, count in _COUNT.findall(text)}
+
+
 if __name__ == "__main__":
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(fired_in([Path(name) for name in sys.argv[1:]])), encoding="utf-8")
+    files = [Path(name) for name in sys.argv[1:]]
+    fired = fired_in(files) if files else fired_on(PAGE.read_text(encoding="utf-8"))
+    PAGE.write_text(page(fired), encoding="utf-8")

@@ -63,7 +63,14 @@ class Temporal:
                 due.check("it has never held")
 
         self._watch(name, look, when)
-        self._at_end.append(lambda: due.fail("it has never held, and nothing more can happen") if due.is_open else None)
+
+        def last_look() -> None:
+            # What came true in the very last step counts.
+            look()
+            if due.is_open:
+                due.fail("it has never held, and nothing more can happen")
+
+        self._at_end.append(last_look)
 
     def leads_to(
         self, name: str, cause: Holds, effect: Holds, *, within_seconds: float, when: Moments = (EVERY_STEP,)

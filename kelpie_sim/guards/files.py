@@ -1,8 +1,8 @@
 """Files of a guarded run: what code on a host does with `open`, `os`, `pathlib`, `tempfile` goes to its host's disk.
 
-Put in place when a world first asks for a disk, so that a run without disks pays nothing, and gone with the run. Code
-on no host gets the real function, and so the refusal that it always got. Installed software (code, package metadata,
-time zones) is read from the real file system unless the host's disk has something of that name.
+Put in place when a world first has a host, so that a run without hosts pays nothing, and gone with the other guards.
+Code on no host gets the real function, and so the refusal that it always got. Installed software (code, package
+metadata, time zones) is read from the real file system unless the host's disk has something of that name.
 
 Symbolic and hard links, ownership, access rights, memory maps and file locks do not exist on these disks: asked for,
 they are refused by the name of the call, or (chmod, utime) taken note of nowhere. Blocking calls in a step take no
@@ -26,6 +26,7 @@ from typing import Any
 
 from kelpie_sim.errors import SimulationError
 from kelpie_sim.guards.active import current, installed
+from kelpie_sim.guards.guarded import installation
 from kelpie_sim.guards.patches import Patch, Patches
 from kelpie_sim.guards.refusals import is_readable
 from kelpie_sim.incarnation import INCARNATION
@@ -56,13 +57,12 @@ def serve(disks: Disks) -> None:
     if _State.disks is None:
         guard.at_end.append(_stop_serving)
         guard.loop.job_timer = _job_timer
-        _file_patches().apply()
+        installation().enter_late(_file_patches())
     _State.disks = disks
     _State.descriptors = Descriptors()
 
 
 def _stop_serving() -> None:
-    _file_patches().undo()
     _State.disks = None
     _State.descriptors = Descriptors()
 
@@ -87,20 +87,34 @@ def _own_disk() -> Disk | None:
     return _State.disks.disk(life.host)
 
 
+def _only_software(text: str) -> bool:
+    """Say whether a path means installed software, and nothing on the disk of the host whose code runs.
+
+    That disk is not made for the answer: what is imported differs between the first run of a process and a later one.
+    """
+    life = INCARNATION.get()
+    if life is None or _State.disks is None or not _is_software(text):
+        return False
+    disk = _State.disks.find(life.host)
+    return disk is None or not disk.exists(text)
+
+
 def _target(path: Any, *, looks: bool, directory: Any = None) -> Target | None:
     """Return the disk and path that a path means, or None for the real file system."""
     if isinstance(path, int):
         return _target_of(path)
+    if INCARNATION.get() is None:
+        return None
+    text = os.fsdecode(os.fspath(path))
+    if looks and _only_software(text):
+        return None
     disk = _own_disk()
     if disk is None:
         return None
-    text = os.fsdecode(os.fspath(path))
     if not text:
         raise disk_error(errno.ENOENT, text)
     if isinstance(directory, int) and directory >= FIRST:
         text = posixpath.join(_State.descriptors.get(directory).path, text)
-    if looks and _is_software(text) and not disk.exists(text):
-        return None
     # A name that ends in a slash means a directory, and an open of it tells so.
     return disk, text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -28,6 +29,7 @@ class Installation:
             [*clock_patches(), *entropy_patches(), *order_patches(), *wait_patches(), *refusal_patches()]
         )
         self._parts = (UtcZone(), self._patches, DatetimeClock(), TaskSet())
+        self._late: dict[Patches, None] = {}
         self._users = 0
         sys.addaudithook(audit)
 
@@ -44,6 +46,11 @@ class Installation:
                 raise
         self._users += 1
 
+    def enter_late(self, patches: Patches) -> None:
+        """Put further replacements in place, until everything is put back. In a batch they stay for the later runs."""
+        patches.apply()
+        self._late[patches] = None
+
     def leave(self) -> None:
         """Put everything back when the last one leaves."""
         self._users -= 1
@@ -51,12 +58,13 @@ class Installation:
             self._undo()
 
     def _undo(self) -> None:
-        for part in reversed(self._parts):
+        for part in (*self._late, *reversed(self._parts)):
             part.undo()
+        self._late.clear()
 
 
 @cache
-def _installation() -> Installation:
+def installation() -> Installation:
     return Installation()
 
 
@@ -71,13 +79,15 @@ class guarded:
 
     def __init__(self, loop: SimLoop, streams: Streams) -> None:
         self._guard = Guard(loop, streams)
-        self._installation = _installation()
+        self._installation = installation()
         self._collects = False
 
     def __enter__(self) -> None:
         if installed() is not None:
             raise SimulationError("a run is guarded already: simulations do not nest")
         self._installation.enter()
+        # In a batch it would be what the run before left.
+        vars(uuid)["_last_timestamp"] = None
         self._collects = gc.isenabled()
         gc.disable()
         install(self._guard)
@@ -99,9 +109,9 @@ def batch() -> Iterator[None]:
 
     Between the runs each replacement acts as the original; only the time zone stays UTC.
     """
-    installation = _installation()
-    installation.enter()
+    place = installation()
+    place.enter()
     try:
         yield
     finally:
-        installation.leave()
+        place.leave()

@@ -1,8 +1,8 @@
 """What cannot be simulated: threads, blocking waits, sockets, encryption, processes and files. Each is refused by the
 name of the call.
 
-Threads, waits and encryption are replaced; the rest is seen by an audit hook, which the interpreter calls before it asks the
-system. A hook cannot be taken away, so there is one per process, and it does nothing outside of a guarded run.
+Threads, waits and encryption are replaced; the rest is seen by an audit hook, which the interpreter calls before it
+asks the system. A hook cannot be taken away, so there is one per process, and it does nothing outside of a guarded run.
 Reading code (imports, archives on the path, source lines for tracebacks), time zones and package metadata stays
 allowed: it is the same in every run, and programs import late.
 """

@@ -20,9 +20,14 @@ ARCHITECTURE = "x64"
 
 
 @cache
-def _bare_context() -> ssl.SSLContext:
-    """Return the one context of all simulated clients; it trusts nobody, and nothing is ever encrypted with it."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _bare_context(verify: bool) -> ssl.SSLContext:
+    """Return the one context of all simulated clients that check names, or of those that do not.
+
+    It trusts nobody, and nothing is ever encrypted with it.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = verify
+    return context
 
 
 def _fit_transports(transports: Any) -> None:
@@ -30,7 +35,7 @@ def _fit_transports(transports: Any) -> None:
 
     def create_ssl_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
         own = current() is not None and isinstance(verify, bool) and cert is None
-        return _bare_context() if own else real(verify=verify, cert=cert, trust_env=trust_env)
+        return _bare_context(verify) if own else real(verify=verify, cert=cert, trust_env=trust_env)
 
     transports.create_ssl_context = create_ssl_context
 

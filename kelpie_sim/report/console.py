@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from kelpie_sim.determinism import Divergence
@@ -65,14 +66,27 @@ def failure_report(
         _field("faults", _faults(outcome.faults)),
         _field("run", f"{outcome.steps} steps, {outcome.virtual_ns / NS_PER_SECOND:.6f} s, Python {outcome.python}"),
         _field("shrunk", shrunk),
-        _field("trace", str(artifacts.trace) if artifacts else ""),
-        _field("timeline", str(artifacts.timeline) if artifacts else ""),
-        _field("history", str(artifacts.history or "") if artifacts else ""),
-        _field("seed file", str(artifacts.seed) if artifacts else ""),
+        *(_field(name, _from_here(path)) for name, path in _files(artifacts)),
         _story(outcome.story if story is None else story),
         ("traceback", *(f"  {line}" for line in finding.traceback.splitlines())) if finding.traceback else (),
     )
     return "\n".join(line for section in sections for line in section)
+
+
+def _files(artifacts: Artifacts | None) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a failure, as far as there are any."""
+    if artifacts is None:
+        return
+    yield "trace", artifacts.trace
+    yield "timeline", artifacts.timeline
+    if artifacts.history is not None:
+        yield "history", artifacts.history
+    yield "seed file", artifacts.seed
+
+
+def _from_here(path: Path) -> str:
+    """Return a path as short as can be, from where the reader is."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _field(name: str, text: str) -> tuple[str, ...]:

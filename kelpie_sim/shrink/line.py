@@ -17,7 +17,7 @@ import attrs
 from kelpie_sim.seed import Streams, overtake
 from kelpie_sim.strategies import SCHEDULE_STREAM
 from kelpie_sim.strategies.owners import NOBODY, Kin, owner_of
-from kelpie_sim.tasks import Ready
+from kelpie_sim.tasks import Ready, callback_of
 
 Label = tuple[int | str, int]
 """Whose step, and which of theirs."""
@@ -177,4 +177,5 @@ def _goes_on(before: Overtaking, each: Overtaking) -> bool:
 
 
 def _callback_name(handle: Ready) -> str:
-    return getattr(handle._callback, "__qualname__", type(handle._callback).__name__)
+    callback = callback_of(handle)
+    return getattr(callback, "__qualname__", type(callback).__name__)

@@ -18,7 +18,7 @@ from kelpie_sim.shrink.line import Line, deviations
 from kelpie_sim.simulation import World, simulate
 from kelpie_sim.strategies.owners import owner_of
 from kelpie_sim.tape import Tape
-from kelpie_sim.tasks import Ready, SimTask
+from kelpie_sim.tasks import Ready, SimTask, callback_of
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +84,7 @@ class TellingLine(Line):
     def take(self) -> Ready:
         """Take the one whose turn it is, and learn its name: a task is often named after its birth."""
         handle = super().take()
-        owner = getattr(handle._callback, "__self__", None)
+        owner = getattr(callback_of(handle), "__self__", None)
         if isinstance(owner, SimTask):
             self._names[owner.serial] = owner.get_name()
         return handle
@@ -97,12 +97,13 @@ class TellingLine(Line):
 
     def _who(self, handle: Ready) -> str:
         """Return whose step it is, in words."""
-        owner = getattr(handle._callback, "__self__", None)
+        callback = callback_of(handle)
+        owner = getattr(callback, "__self__", None)
         if isinstance(owner, SimTask):
             return f"task {owner.get_name()}"
         task = self._names.get(owner_of(handle))
         if task is None:
-            return f"callback {getattr(handle._callback, '__qualname__', type(handle._callback).__name__)}"
+            return f"callback {getattr(callback, '__qualname__', type(callback).__name__)}"
         return f"the wake-up of task {task}"
 
     def sentences(self) -> tuple[Deviation, ...]:

@@ -17,10 +17,10 @@ NOBODY = 0
 
 def owner_of(handle: Ready) -> int:
     """Return the serial of the task that a handle belongs to, NOBODY if it is a thread of its own."""
-    owner = getattr(handle._callback, "__self__", None)
+    callback, args = (handle[0], ()) if isinstance(handle, tuple) else (handle._callback, handle._args)
+    owner = getattr(callback, "__self__", None)
     if type(owner) is SimTask:
         return owner.serial
-    args = handle._args
     subject = owner if isinstance(owner, asyncio.Future) else args[0] if args else None
     if type(subject) is SimTask:
         return subject.serial

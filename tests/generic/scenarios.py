@@ -109,9 +109,8 @@ APPENDS = 6
 def log_faults(swarm: Swarm) -> Iterator[Fault]:
     """Return what an honest disk and its machine do, and the network between."""
     chances = Chances(swarm)
-    yield from chances.all(
-        (disk.DiskReadFail, disk.DiskWriteFail, disk.DiskSpaceFull, disk.DiskShortRead, disk.DiskShortWrite), SELDOM
-    )
+    yield from chances.all((disk.DiskReadFail, disk.DiskWriteFail, disk.DiskShortRead, disk.DiskShortWrite), SELDOM)
+    yield chances.of(disk.DiskSpaceFull, (0.0, 0.02, 0.1))
     yield chances.of(disk.DiskSyncFail, (0.0, 0.0, 0.02, 0.1))
     yield chances.of(disk.DiskTornWrite, (0.5, 0.9))
     yield chances.of(disk.DiskLatency, OFTEN, latency_ms=300)
@@ -307,12 +306,12 @@ def leases_faults(swarm: Swarm) -> Iterator[Fault]:
     machines = ("office", *WORKERS)
     yield from chances.all((ClockSkew, ClockDrift), (0.0, 0.5), hosts=machines)
     yield chances.of(ClockJump, STEPWISE, hosts=machines, jump_ms_max=10_000)
-    yield chances.of(HostPause, STEPWISE, hosts=machines, pause_ms=5_000)
+    yield chances.of(HostPause, (0.0, 0.002, 0.01), hosts=machines, pause_ms=5_000)
     yield chances.of(HostCrash, STEPWISE, hosts=machines)
     yield chances.of(CpuStarvation, STEPWISE, hosts=machines, step_us=200_000)
     yield chances.of(OutOfMemory, STEPWISE, hosts=machines, kill=True)
     yield chances.of(OutOfMemory, hosts=WORKERS)
-    yield chances.of(DescriptorExhaustion, SELDOM)
+    yield chances.of(DescriptorExhaustion, (0.0, 0.02, 0.1))
 
 
 def leases_run(way: str) -> Run:

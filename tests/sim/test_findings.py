@@ -5,6 +5,8 @@ import pytest
 from kelpie_sim import errors
 from kelpie_sim.findings import finding_of, kind_of, scrubbed, signature_of
 from kelpie_sim.outcome import FindingKind
+from kelpie_sim.simulation import simulate
+from tests.sim import toy
 
 
 class InvariantBroken(Exception):
@@ -109,3 +111,12 @@ def test_finding_has_the_traceback():
     """The traceback is kept as text."""
     assert 'raised(ValueError("x"))' not in finding_of(ValueError("x")).traceback
     assert finding_of(raised(ValueError("x"))).traceback.splitlines()[-1] == "ValueError: x"
+
+
+def test_traceback_begins_with_the_program():
+    """What the engine did before it came to the program is left out; an error of the engine alone is told whole."""
+    finding = simulate(toy.UNLOCKED, next(s for s in range(100) if simulate(toy.UNLOCKED, s).failed)).finding
+    assert finding is not None
+    first = next(line for line in finding.traceback.splitlines() if line.startswith("  File "))
+    assert "tests/sim/toy.py" in first
+    assert "InvariantBroken: alone" in finding_of(InvariantBroken("alone")).traceback

@@ -215,4 +215,41 @@ def test_the_marks_are_listed(marked):
     """pytest --markers tells what the marks are for."""
     output = run(marked, "--markers").stdout.str()
     assert "@pytest.mark.simulation(seeds=" in output
-    assert "@pytest.mark.faults(*faults)" in output
+    assert "@pytest.mark.faults(*faults, drawn=)" in output
+
+
+DRAWN = """
+import pytest
+from tests.sim.toy import OPERATIONS, Counter, CountRefused, CounterDown
+
+def drawn(swarm):
+    return (CountRefused(probability=swarm.rate("refused")),)
+
+@pytest.mark.simulation(seeds=30, operations=OPERATIONS)
+@pytest.mark.faults(drawn=drawn)
+async def test_drawn(world):
+    for _ in range(9):
+        try:
+            await Counter(world).increment()
+        except CounterDown:
+            pass
+
+@pytest.mark.simulation(seeds=1)
+async def test_endless(world):
+    while True:
+        await world.sleep(60)
+"""
+
+
+def test_faults_may_be_drawn_by_a_lone_function(marked):
+    """A function of the swarm is given by name, since pytest takes a mark's only argument for what it decorates."""
+    marked.makepyfile(test_drawn=DRAWN)
+    result = run(marked, "test_drawn.py", "-k", "drawn")
+    result.stdout.fnmatch_lines(["simulation: 1 passed over 30 seeds; faults fired: CountRefused *"])
+
+
+def test_a_test_that_never_ends_is_told_soon(marked):
+    """Without a limit of its own a test ends after an hour of virtual time, as a finding of liveness."""
+    marked.makepyfile(test_drawn=DRAWN)
+    result = run(marked, "test_drawn.py", "-k", "endless", "--dst-no-shrink")
+    result.stdout.fnmatch_lines(["finding    liveness", "message    the next timer is due at 36* ns*"])

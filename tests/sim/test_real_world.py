@@ -122,3 +122,26 @@ def test_host_dead_is_no_result():
     world = World()
     world.run(main())
     assert ["stray"] == [str(lost.exception) for lost in world.loop.lost_exceptions()]
+
+
+def test_debug_mode_is_switched_on_and_off():
+    """A loop is not in debug mode until a program says so."""
+    loop = World().loop
+    modes = [loop.get_debug()]
+    for enabled in (True, False):
+        loop.set_debug(enabled)
+        modes.append(loop.get_debug())
+    loop.close()
+    assert [False, True, False] == modes
+
+
+def test_failure_of_main_is_raised_and_not_lost():
+    """What a main coroutine raises comes out of the run, and is not counted as lost."""
+
+    async def main():
+        raise ValueError("mine")
+
+    world = World()
+    with pytest.raises(ValueError, match="mine"):
+        world.run(main())
+    assert () == world.loop.lost_exceptions()

@@ -96,7 +96,12 @@ def test_error_that_died_with_its_host_is_nobodys():
 
     async def main():
         host = world.host("box")
-        world.loop.after_step.append(lambda: failed and host.crash())
+
+        def crash_after_the_job():
+            if failed:
+                host.crash()
+
+        world.loop.after_step.append(crash_after_the_job)
         host.start(program)
         await asyncio.sleep(1)
         return host.alive

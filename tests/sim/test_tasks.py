@@ -3,7 +3,12 @@
 import asyncio
 import contextvars
 
-from kelpie_sim.tasks import SimHandle, SimTask, SimTimer
+from kelpie_sim.loop import SimLoop
+from kelpie_sim.run import run
+from kelpie_sim.seed import Streams
+from kelpie_sim.strategies import Fifo
+from kelpie_sim.tasks import STEP_TYPE, SimHandle, SimTask, SimTimer, callback_of
+from kelpie_sim.trace import Trace
 from tests.sim.programs import World, napping
 
 
@@ -64,3 +69,26 @@ def test_timer_tells_its_instant():
     timer = SimTimer(1.5, print, (), contextvars.Context())
     timer.cancel()
     assert (1.5, True, "<SimTimer cancelled>") == (timer.when(), timer.cancelled(), repr(timer))
+
+
+def test_steps_that_tasks_ask_for_need_no_handle():
+    """A task's own step joins the line bare; what a program schedules joins it as a handle that can be cancelled."""
+    joined = []
+
+    class Watched(Fifo):
+        def __init__(self):
+            super().__init__()
+            self.add = self._joins
+
+        def _joins(self, ready):
+            joined.append((type(ready).__name__, type(callback_of(ready)) is STEP_TYPE))
+            self.ready.append(ready)
+
+    async def main():
+        handle = asyncio.get_running_loop().call_soon(print)
+        await asyncio.sleep(0)
+        handle.cancel()
+        return handle.cancelled()
+
+    assert run(SimLoop(Watched(), Trace()), Streams(1), main()) is True
+    assert [("tuple", True), ("BlankHandle", False), ("tuple", True), ("BlankHandle", False)] == joined

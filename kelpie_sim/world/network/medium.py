@@ -13,7 +13,7 @@ from kelpie_sim.faults import Applies, FaultBoard, Verdict
 from kelpie_sim.incarnation import INCARNATION, Incarnation
 from kelpie_sim.loop import SimLoop
 from kelpie_sim.seed import Streams
-from kelpie_sim.tasks import SimHandle
+from kelpie_sim.tasks import BlankHandle
 from kelpie_sim.trace import Trace
 from kelpie_sim.world import machine
 from kelpie_sim.world.host import Host
@@ -92,7 +92,10 @@ class Medium:
     def at(self, when_ns: int, context: Context, callback: Callable[..., object], *args: object) -> None:
         """Call back at an instant, in a context that says whose step that is."""
         loop = self.loop
-        handle = SimHandle(callback, args, context)
+        handle = BlankHandle()
+        handle._callback = callback
+        handle._args = args
+        handle._context = context
         if when_ns > loop.time_ns:
             loop._timers.add(when_ns, handle)
         else:

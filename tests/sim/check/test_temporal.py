@@ -240,3 +240,15 @@ def test_report_over_a_history_is_required():
     assert {"all well: its cause held": 2} == program.laws.causes()
     with pytest.raises(InvariantBroken, match=r"ill: (a: send\(id=7\) ok; ){4}a: send\(id=7\) ok and 3 more"):
         program.laws.require(always_in([SENT] * 8, "ill", lambda each: False))
+
+
+def test_what_comes_true_in_the_last_step_counts():
+    """A condition that holds when the scenario ends has held, though no moment came after it."""
+    program = Program()
+    program.laws.eventually("elected", program.flag("elected"), within_seconds=5, when=MOMENT)
+    program.at(1)
+    program.flags["elected"] = True
+    program.laws.end()
+    program.flags["elected"] = False
+    program.laws.end()
+    assert {"elected": 1} == program.invariants.counts()

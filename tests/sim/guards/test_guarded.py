@@ -191,3 +191,14 @@ def test_module_imported_inside_a_run_works_outside():
         return replacement()
 
     assert (1767225601.0, True) == (World().run(again()), abs(replacement() - time.time()) < 60)
+
+
+def test_runs_of_a_batch_leave_each_other_nothing():
+    """Within a batch each run of a seed makes the same time-based ids, though the instant is the same."""
+
+    async def main():
+        return [str(uuid.uuid1()) for _ in range(3)]
+
+    with batch():
+        first, second = World().run(main()), World().run(main())
+    assert (first, 3) == (second, len(set(first)))

@@ -45,6 +45,13 @@ def test_clients_share_one_bare_context(library):
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
+def test_client_that_verifies_nothing(library):
+    """In a run, too, a client checks names unless it was told to verify nothing."""
+    clients = in_a_run(lambda: [library.AsyncClient(verify=verify) for verify in (True, False)])
+    assert [True, False] == [context_of(client).check_hostname for client in clients]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
 def test_own_context_is_kept(library):
     """A context that a program made itself is the one that its client uses."""
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

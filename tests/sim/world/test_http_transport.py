@@ -33,12 +33,12 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": data})
 
 
-def asked(program, library, *faults: Fault):
+def asked(program, library, *faults: Fault, served=app):
     """Run a program with a client on a host, and return its result and the network's records."""
     results = []
 
     async def scenario(world):
-        service = HttpService(world.network, world.host("server"), lambda: app, fidelity="message")
+        service = HttpService(world.network, world.host("server"), lambda: served, fidelity="message")
         service.boot()
         await service.ready()
 
@@ -222,3 +222,31 @@ def test_client_that_leaves_early_is_forgotten(library):
         return len(service._exchanges)
 
     assert 0 == asked(program, library)
+
+
+@libraries
+@pytest.mark.parametrize(("cut_seconds", "expected"), [(3, ["/", "/late", "gone"]), (1_000, ["/"])])
+def test_request_of_a_client_that_gave_up(library, cut_seconds, expected):
+    """It arrives once the way is free, and only then that the client has gone; if it never does, nobody misses it."""
+    seen = []
+
+    async def watching(scope, receive, send):
+        assert scope["type"] == "http"
+        seen.append(scope["path"])
+        await receive()
+        if scope["path"] == "/late":
+            assert "http.disconnect" == (await receive())["type"]
+            seen.append("gone")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def program(world, service, client):
+        await client.get("/")
+        world.network.partition("client", "server")
+        world.loop.call_later(cut_seconds, world.network.heal)
+        with pytest.raises(library.ReadTimeout):
+            await client.get("/late", timeout=1)
+        await asyncio.sleep(2_000)
+        return seen
+
+    assert expected == asked(program, library, served=watching)
