@@ -20,9 +20,11 @@ from kelpie_core.service.drafts import (
 from kelpie_sim.agents.audit import audit
 from kelpie_sim.agents.client import Client
 from kelpie_sim.agents.cluster import Cluster, ServerGone
-from kelpie_sim.agents.faults import OPERATIONS
+from kelpie_sim.agents.faults import OPERATIONS, LostAcknowledgement
 from kelpie_sim.agents.scenarios.common import cluster_of, faults_sometimes
 from kelpie_sim.check.history import Op
+from kelpie_sim.faults import Fault
+from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
 
@@ -167,11 +169,17 @@ async def _read_or_none(resource: Resource, kelpie: Kelpie, key: str) -> str | N
         return None
 
 
+def _faults(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return what may go wrong anywhere, and many lost acknowledgements: the answers to those are the hard ones."""
+    lost = LostAcknowledgement(on="commit", probability=swarm.rate("lost_acks", (0.0, 0.05, 0.2)))
+    return (*faults_sometimes(swarm), lost)
+
+
 SCENARIOS = (
     Scenario(
         name="crud",
         run=_crud,
-        faults=faults_sometimes,
+        faults=_faults,
         operations=OPERATIONS,
         seeds=150,
         sometimes=("deleted",),
