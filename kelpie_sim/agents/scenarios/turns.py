@@ -251,7 +251,7 @@ SCENARIOS = (
         name="same-message-twice",
         run=_same_message_twice,
         faults=faults_sometimes,
-        seeds=100,
+        seeds=300,
         sometimes=("failed, then asked again",),
     ),
 )
