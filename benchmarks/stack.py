@@ -18,6 +18,7 @@ from functools import partial
 
 import httpx
 import letta_client
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -224,6 +225,7 @@ def _rate(one: Scenario, seeds: Iterator[int]) -> float:
 def figures() -> Iterator[Figure]:
     """Yield the figures: medians of some rounds, which all programs take in turn."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
     keys = [(name, fidelity) for name in ("small", "chaos", "letta") for fidelity in FIDELITIES]
     programs = {key: scenario(*key) for key in keys}
     for one in programs.values():
