@@ -83,16 +83,10 @@ def run_campaign(
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        _close(results)
+        results.close()
     rows = tuple(tally.rows.values())
     thorough = all(tally.rows[scenario.name].seeds >= scenario.seeds for scenario in chosen)
     return CampaignResult(rows=rows, seconds=time.perf_counter() - started, thorough=thorough, interrupted=interrupted)
-
-
-def _close(results: Results) -> None:
-    close = getattr(results, "close", None)
-    if close is not None:
-        close()
 
 
 class _Tally:

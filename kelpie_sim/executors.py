@@ -7,7 +7,7 @@ row in whatever order they come. Closing the iterator drops what has not begun.
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from kelpie_sim.tally import Row
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-Results = Iterator[tuple[Batch, Row]]
+Results = Generator[tuple[Batch, Row], None, None]
 Executor = Callable[[Iterator[Batch]], Results]
 
 # Batches under way per process: one runs, one waits, so that none idles.

@@ -253,6 +253,10 @@ class FaultBoard:
                 f"port {port!r} performs {operation!r}, which the scenario's operations do not declare"
             )
 
+    def risky(self, port: str) -> frozenset[str]:
+        """Return the operations of a port at which some fault may strike; a port need not ask at the others."""
+        return frozenset(operation for known, operation in self._at if known == port)
+
     def lift(self) -> None:
         """End all faults: from now on nothing goes wrong."""
         self.active = False

@@ -84,4 +84,9 @@ def pick_scenarios(
         if name not in scenarios:
             raise UnknownScenario(f"there is no scenario {name!r}; there are {', '.join(sorted(scenarios))}")
     chosen = tuple(scenarios[name] for name in names) or tuple(scenarios.values())
-    return tuple(attrs.evolve(scenario, strategy=strategy) for scenario in chosen) if strategy else chosen
+    return tuple(searched_by(strategy, scenario) for scenario in chosen)
+
+
+def searched_by(strategy: str, scenario: Scenario) -> Scenario:
+    """Return the scenario with this strategy in place of its own; with none, as it is."""
+    return attrs.evolve(scenario, strategy=strategy) if strategy else scenario

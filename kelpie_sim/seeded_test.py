@@ -17,7 +17,7 @@ from kelpie_sim.options import Swarm
 from kelpie_sim.outcome import Outcome
 from kelpie_sim.report import artifacts, console
 from kelpie_sim.report.account import SHRINK_SECONDS_MAX, account
-from kelpie_sim.scenario import Scenario
+from kelpie_sim.scenario import Scenario, searched_by
 from kelpie_sim.simulation import simulate
 from kelpie_sim.tally import Row, row_of
 
@@ -56,8 +56,7 @@ class SeededTest:
 
     def run(self, scenario: Scenario, seeds: int) -> tuple[tuple[Outcome, ...], Row]:
         """Run the scenario over the test's seeds and return the outcomes with their sum; raise SeedFailed."""
-        if self.settings.strategy:
-            scenario = attrs.evolve(scenario, strategy=self.settings.strategy)
+        scenario = searched_by(self.settings.strategy, scenario)
         outcomes: list[Outcome] = []
         row = Row(scenario=scenario.name)
         for seed in self._seeds(seeds):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kelpie_sim import corpus
 from kelpie_sim.commands.options import Commands, Usage, module_options, positive, seconds, strategy
-from kelpie_sim.outcome import Outcome
+from kelpie_sim.outcome import Finding, Outcome
 from kelpie_sim.report import console
 from kelpie_sim.report.account import small_account
 from kelpie_sim.report.artifacts import FOLDER, write_artifacts, write_diff, write_timeline
@@ -30,14 +30,21 @@ def add(commands: Commands) -> None:
     replay.add_argument("--html", type=Path, metavar="PATH", help="write the timeline of the run there")
     replay.add_argument("--diff", type=Path, metavar="PATH", help="set a failure beside the closest run that went well")
     replay.set_defaults(command=replay_command)
-    small = commands.add_parser("shrink", parents=[_run_options()], help="make a failing run as small as can be")
-    small.add_argument("--runs", type=positive, default=RUNS_MAX, metavar="N", help=f"at most so many ({RUNS_MAX})")
-    small.add_argument("--time", type=seconds, default=SECONDS_MAX, metavar="SPAN", help=f"at most ({SECONDS_MAX:g} s)")
-    small.set_defaults(command=shrink_command)
-    explain = commands.add_parser(
-        "explain", parents=[_run_options()], help="tell a failing run: small, beside a good one"
+    small = [_run_options(), _shrink_options()]
+    command = commands.add_parser("shrink", parents=small, help="make a failing run as small as can be")
+    command.set_defaults(command=shrink_command)
+    command = commands.add_parser("explain", parents=small, help="tell a failing run: small, beside a good one")
+    command.set_defaults(command=explain_command)
+
+
+def _shrink_options() -> argparse.ArgumentParser:
+    """Return the options that bound the search for a small run."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--runs", type=positive, default=RUNS_MAX, metavar="N", help=f"at most so many ({RUNS_MAX})")
+    options.add_argument(
+        "--time", type=seconds, default=SECONDS_MAX, metavar="SPAN", help=f"at most ({SECONDS_MAX:g} s)"
     )
-    explain.set_defaults(command=explain_command)
+    return options
 
 
 def _run_options() -> argparse.ArgumentParser:
@@ -76,6 +83,21 @@ def replay_command(options: argparse.Namespace) -> int:
 
 def shrink_command(options: argparse.Namespace) -> int:
     """Make a failing run small, write its files and print its account."""
+    _, _, finding = _print_small(options)
+    return finding.kind.exit_code
+
+
+def explain_command(options: argparse.Namespace) -> int:
+    """Tell a failing run: its small form and story, then the first record at which it leaves a run that goes well."""
+    scenario, (outcome, small), finding = _print_small(options)
+    # The small run may have no good neighbour at all: each of its choices is needed.
+    diff = passing_neighbour(scenario, small) or passing_neighbour(scenario, outcome)
+    _print_diff(diff, FOLDER / f"{outcome.scenario}-{outcome.seed}.diff.html")
+    return finding.kind.exit_code
+
+
+def _print_small(options: argparse.Namespace) -> tuple[Scenario, tuple[Outcome, Outcome], Finding]:
+    """Make the run small and print its account; return its scenario, the run and the small one, and what it finds."""
     scenario, outcome = the_run(options)
     if outcome.finding is None:
         raise Usage(f"{outcome.scenario} with seed {outcome.seed} went well: there is nothing to shrink")
@@ -83,7 +105,7 @@ def shrink_command(options: argparse.Namespace) -> int:
     story = tell(scenario, shrunk.outcome)
     reproduce = console.make_line(outcome, strategy=options.strategy)
     print(small_account(shrunk, story, reproduce=reproduce, found=outcome))
-    return outcome.finding.kind.exit_code
+    return scenario, (outcome, story.outcome), outcome.finding
 
 
 def _show(at: Progress) -> None:
@@ -93,21 +115,6 @@ def _show(at: Progress) -> None:
             f"{at.runs} of {at.runs_max} runs: {size.deviations} deviations, {size.faults} faults, {size.steps} steps"
         )
         print(line, file=sys.stderr, flush=True)
-
-
-def explain_command(options: argparse.Namespace) -> int:
-    """Tell a failing run: its small form and story, then the first record at which it leaves a run that goes well."""
-    scenario, outcome = the_run(options)
-    if outcome.finding is None:
-        raise Usage(f"{outcome.scenario} with seed {outcome.seed} went well: there is nothing to explain")
-    shrunk = shrink(scenario, outcome, progress=_show)
-    story = tell(scenario, shrunk.outcome)
-    reproduce = console.make_line(outcome, strategy=options.strategy)
-    print(small_account(shrunk, story, reproduce=reproduce, found=outcome))
-    # The small run may have no good neighbour at all: each of its choices is needed.
-    diff = passing_neighbour(scenario, story.outcome) or passing_neighbour(scenario, outcome)
-    _print_diff(diff, FOLDER / f"{outcome.scenario}-{outcome.seed}.diff.html")
-    return outcome.finding.kind.exit_code
 
 
 def _print_diff(diff: RunDiff | None, path: Path) -> None:

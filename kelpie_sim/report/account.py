@@ -30,21 +30,18 @@ def account(
 ) -> str:
     """Write the files of a failed run into a folder and return its account; with no seconds it is not made small."""
     again = simulate(scenario, outcome.seed, keep_trace=True)
-    if again.digest != outcome.digest:
-        files = write_artifacts(again, folder) if again.failed else None
-        report = console.failure_report(outcome, reproduce=reproduce, artifacts=files, seeds=seeds)
-        return f"{report}\n{ANOTHER_RUN}"
-    if not shrink_seconds_max:
-        files = write_artifacts(again, folder)
-        return console.failure_report(again, reproduce=reproduce, artifacts=files, seeds=seeds)
-    try:
-        shrunk = shrink(scenario, again, seconds_max=shrink_seconds_max)
-        story = tell(scenario, shrunk.outcome)
-    except NonDeterminism as error:
-        files = write_artifacts(again, folder)
-        report = console.failure_report(again, reproduce=reproduce, artifacts=files, seeds=seeds)
-        return f"{report}\n{error}"
-    return small_account(shrunk, story, reproduce=reproduce, folder=folder, found=again, seeds=seeds)
+    remark = ANOTHER_RUN if again.digest != outcome.digest else ""
+    if shrink_seconds_max and not remark:
+        try:
+            shrunk = shrink(scenario, again, seconds_max=shrink_seconds_max)
+            story = tell(scenario, shrunk.outcome)
+        except NonDeterminism as error:
+            remark = str(error)
+        else:
+            return small_account(shrunk, story, reproduce=reproduce, folder=folder, found=again, seeds=seeds)
+    files = write_artifacts(again, folder) if again.failed else None
+    report = console.failure_report(outcome, reproduce=reproduce, artifacts=files, seeds=seeds)
+    return f"{report}\n{remark}" if remark else report
 
 
 def small_account(

@@ -117,6 +117,11 @@ def open_descriptor(board: FaultBoard, host: Host | None, what: str) -> None:
         raise OSError(errno.EMFILE, "Too many open files", what)
 
 
+def descriptors_fail(board: FaultBoard | None) -> bool:
+    """Say whether a host may ever have no descriptor left; else a port need not ask."""
+    return board is not None and DESCRIPTOR_OPEN in board.risky(PORT)
+
+
 class Machines:
     """Strikes the hosts of a world with the faults of the port "host"."""
 

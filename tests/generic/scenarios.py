@@ -45,6 +45,7 @@ from kelpie_sim.world.machine import (
 from kelpie_sim.world.network import faults as net
 from kelpie_sim.world.network.laws import MS, Law, Uniform
 from tests.generic import leases, log, payments, replicas, sums
+from tests.sim.check.programs.scenarios import use
 from tests.sim.check.programs.wire import Document, Unreachable, call
 
 Run = Callable[[World], Awaitable[None]]
@@ -383,19 +384,7 @@ async def using(world: World, name: str, draw: Stream) -> None:
     access = replicas.Client(name, NODES)
     for number in range(16):
         await asyncio.sleep(draw.between(1, 800 if draw.chance(0.5) else 20) / 1_000)
-        if draw.chance(0.5):
-            op = world.history.invoke(f"{name}/{number}", "read")
-            try:
-                op.ok(value=await access.read())
-            except Unreachable as error:
-                op.fail(error)
-        else:
-            op = world.history.invoke(f"{name}/{number}", "write", value=f"{name}.{number}")
-            try:
-                await access.write(f"{name}.{number}")
-                op.ok()
-            except Unreachable as error:
-                op.info(error)
+        await use(world, access, f"{name}/{number}", f"{name}.{number}", reads=draw.chance(0.5))
 
 
 def replicas_faults(swarm: Swarm) -> Iterator[Fault]:

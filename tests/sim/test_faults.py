@@ -364,3 +364,10 @@ def test_muted_fault_must_still_make_sense():
     """A filter that names nothing is refused, muted or not."""
     with pytest.raises(UnknownOperation):
         Bench(WriteFail(on="nothing"), tape=muting(1))
+
+
+def test_risky_operations_are_those_that_a_fault_names():
+    """A port learns at which of its operations some fault may strike; of another port it learns nothing."""
+    board = FaultBoard([WriteFail(on="message_write")], OPERATIONS, Streams(1, Tape()), lambda: 0, Trace())
+    assert frozenset({"message_write"}) == board.risky("store")
+    assert frozenset() == board.risky("network")

@@ -94,10 +94,9 @@ class Disk:
         self._dirty: dict[int, FileNode] = {}
         self.names = self._fresh_names()
         self._board = surroundings.board
-        armed = {} if self._board is None else self._board._at
         # Which operations could go wrong at all: the others cost one look.
-        self._risky = frozenset(operation for operation in f.OPERATIONS if (f.PORT, operation) in armed)
-        self._descriptors_fail = (machine.PORT, machine.DESCRIPTOR_OPEN) in armed
+        self._risky = frozenset[str]() if self._board is None else self._board.risky(f.PORT)
+        self._descriptors_fail = machine.descriptors_fail(self._board)
         self.record: Callable[..., None] = _tell_nobody if surroundings.trace is None else surroundings.trace.record
 
     def _fresh_names(self) -> Names:

@@ -17,7 +17,7 @@ from kelpie_sim.tasks import BlankHandle
 from kelpie_sim.trace import Trace
 from kelpie_sim.world import machine
 from kelpie_sim.world.host import Host
-from kelpie_sim.world.network.faults import OPERATION_NAMES, PORT, SEND
+from kelpie_sim.world.network.faults import PORT, SEND
 from kelpie_sim.world.network.laws import LOOPBACK, Law
 from kelpie_sim.world.network.links import Link, Obstacle
 from kelpie_sim.world.network.names import HARNESS, Names
@@ -67,9 +67,8 @@ class Medium:
         self._ports: dict[str, int] = {}
         self._watched: dict[str, Host] = {}
         # Which operations could go wrong at all: the others cost one look.
-        armed = {} if board is None else board._at
-        self.risky = frozenset(name for name in OPERATION_NAMES if (PORT, name) in armed)
-        self._descriptors_fail = (machine.PORT, machine.DESCRIPTOR_OPEN) in armed
+        self.risky = frozenset[str]() if board is None else board.risky(PORT)
+        self._descriptors_fail = machine.descriptors_fail(board)
 
     def link(self, from_host: str, to_host: str) -> Link:
         """Return the link between two hosts, in this direction."""

@@ -117,7 +117,7 @@ def test_flag_outside_of_a_run_is_the_original():
     World().run(asyncio.sleep(0))
     sse.AppStatus.should_exit = True
     try:
-        assert True is sse.AppStatus.should_exit
+        assert sse.AppStatus.should_exit is True
     finally:
         sse.AppStatus.should_exit = False
 

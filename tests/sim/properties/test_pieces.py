@@ -77,7 +77,7 @@ def test_garbage_waits_for_the_end():
     pieces = Pieces(QUIET, 1, lambda world: Line(world.streams))
     assert False is gc.isenabled()
     pieces.close(failed=False)
-    assert True is gc.isenabled()
+    assert gc.isenabled() is True
     gc.disable()
     pieces.close(failed=False)
     assert False is gc.isenabled()

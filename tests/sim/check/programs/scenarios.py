@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Protocol
 
 from kelpie_sim import nemesis
 from kelpie_sim.check.linearizability import require_linearizable
@@ -48,6 +49,30 @@ async def _pause(draw: Stream) -> None:
     await asyncio.sleep((draw.between(200, 1_500) if draw.chance(0.2) else draw.between(1, 10)) / 1_000)
 
 
+class Register(Protocol):
+    """A register that several may reach, or may not."""
+
+    async def read(self) -> object: ...
+    async def write(self, value: str) -> object: ...
+
+
+async def use(world: World, register: Register, process: str, value: str, *, reads: bool) -> None:
+    """Read the register, or write the value, and record what came of it."""
+    if reads:
+        op = world.history.invoke(process, "read")
+        try:
+            op.ok(value=await register.read())
+        except Unreachable as error:
+            op.fail(error)
+    else:
+        op = world.history.invoke(process, "write", value=value)
+        try:
+            await register.write(value)
+            op.ok()
+        except Unreachable as error:
+            op.info(error)
+
+
 def register_run(way: str) -> Callable[[World], Awaitable[None]]:
     """Return a run of the register."""
 
@@ -55,19 +80,7 @@ def register_run(way: str) -> Callable[[World], Awaitable[None]]:
         access = register.Client(name, NODES, way)
         for number in range(16):
             await _pause(draw)
-            if draw.chance(0.7):
-                op = world.history.invoke(f"{name}/{number}", "read")
-                try:
-                    op.ok(value=await access.read())
-                except Unreachable as error:
-                    op.fail(error)
-            else:
-                op = world.history.invoke(f"{name}/{number}", "write", value=f"{name}.{number}")
-                try:
-                    await access.write(f"{name}.{number}")
-                    op.ok()
-                except Unreachable as error:
-                    op.info(error)
+            await use(world, access, f"{name}/{number}", f"{name}.{number}", reads=draw.chance(0.7))
 
     async def run(world: World) -> None:
         # So slow, and so unevenly, that one client can see what another does not yet.
