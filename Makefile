@@ -1,6 +1,6 @@
 # Everything one does here, from a fresh clone on. Needs Python 3.11 to 3.13 and make; any target sets up the rest.
 .DEFAULT_GOAL := help
-.PHONY: help setup test simulate faults replay determinism lint format coverage lock bench clean
+.PHONY: help setup test simulate faults replay determinism lint format coverage lock bench letta-suite clean
 
 # Which interpreter makes the environment (found by itself when empty), where, and for which versions.
 PYTHON ?=
@@ -19,7 +19,7 @@ UV_COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version
 	--generate-hashes --no-emit-index-url --no-header
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.ready ## Create the virtual environment from the hashed lock (other targets do it when needed)
 
@@ -73,6 +73,10 @@ bench: $(VENV)/.ready ## Measure speed, as ratios within one run
 	@test -d benchmarks || { echo "bench: there are no benchmarks yet"; exit 1; }
 	@tools/make_peers.sh
 	@$(RUN) benchmarks
+
+letta-suite: $(VENV)/.ready ## Run a V1 checkout's tests against a fresh server: make letta-suite LETTA_REPO=path
+	@: $(if $(LETTA_REPO),,$(error say where the checkout is: make letta-suite LETTA_REPO=path))
+	@$(RUN) tools.letta_suite $(LETTA_REPO)
 
 clean: ## Remove the environments and all that tools left behind
 	@rm -rf .venv .venv-* .kelpie-sim .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist

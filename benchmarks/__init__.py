@@ -15,5 +15,11 @@ stack       the whole stack: uvicorn, Starlette and real clients, per seed
 disk        SQLite on the simulated disk: crashes that lose nothing, and those that have to
 checkers    linearizability and serializability against brute force, and their speed
 ladder      determinism: divergences over many seeds, and planted leaks
+service     the service: CPU per operation, waits, what a long past costs, against a bare server and V1
+kills       the real server, killed under load: what is lost, how soon it is back
+fuzz        requests made from the OpenAPI document: what is answered wrongly
+http_load   a client that costs little
+bare_server what the service is measured against
+populate    databases with a long past
 __main__    runs the subjects that are asked for, and prints their figures
 """

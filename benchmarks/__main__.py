@@ -14,7 +14,18 @@ from rich.table import Table
 
 from benchmarks.figure import Figure
 
-SUBJECTS = ("engine", "zoo", "shrinking", "shrinking_ablations", "stack", "disk", "checkers", "ladder")
+SUBJECTS = (
+    "engine",
+    "zoo",
+    "shrinking",
+    "shrinking_ablations",
+    "stack",
+    "disk",
+    "checkers",
+    "ladder",
+    "service",
+    "kills",
+)
 TABLE_WIDTH = 160
 
 

@@ -1,14 +1,16 @@
-"""SQLite on the simulated disk: how many crash seeds lose a commit, how fast they run, and what the disk costs.
+"""SQLite on the simulated disk, by apsw and by `sqlite3`: crash seeds that lose a commit, how fast they run, and what
+the disk costs.
 
 A crash run writes random transactions, loses power twice at a random I/O (often while the database recovers from the
 first time), opens the database again, and compares it with what was acknowledged. By default a part of the seeds runs;
-KELPIE_BENCH_FULL=1 runs all 100,000.
+KELPIE_BENCH_FULL=1 runs all 100,000 by apsw.
 """
 
 import os
+import sqlite3
 import time
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, cast
 
 import apsw
 import attrs
@@ -18,7 +20,7 @@ from kelpie_sim.errors import HostDead
 from kelpie_sim.faults import FaultBoard
 from kelpie_sim.seed import Stream, Streams
 from kelpie_sim.trace import Trace
-from kelpie_sim.world.disk import OPERATIONS, PORT, Disk, DiskSetup, Surroundings
+from kelpie_sim.world.disk import OPERATIONS, PORT, Disk, DiskSetup, Surroundings, sqlite3_connections
 from kelpie_sim.world.disk.faults import DiskCrash
 from kelpie_sim.world.disk.sqlite_vfs import VFS_NAME, sqlite_path
 
@@ -38,10 +40,35 @@ class Corrupt(Exception):
     """The database is damaged."""
 
 
+class Rows(Protocol):
+    """What a statement found."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all of it."""
+
+
+class Connection(Protocol):
+    """What apsw's connections and those of `sqlite3` have in common."""
+
+    def execute(self, statement: str, bindings: Any = (), /) -> Rows:
+        """Execute a statement."""
+
+
+def by_apsw(disk: Disk) -> Connection:
+    """Connect by apsw."""
+    return apsw.Connection(sqlite_path(disk, PATH), vfs=VFS_NAME)
+
+
+def by_sqlite3(disk: Disk) -> Connection:
+    """Connect by the standard library."""
+    return sqlite3_connections.connect(disk, PATH, isolation_level=None)
+
+
 @attrs.frozen(kw_only=True)
 class Mode:
-    """How SQLite is told to keep its promises."""
+    """How SQLite is told to keep its promises, and by whom."""
 
+    connect: Callable[[Disk], Connection] = by_apsw
     journal: str = "wal"
     synchronous: str = "FULL"
     exclusive: bool = True
@@ -58,7 +85,7 @@ class CrashRun:
     _acknowledged: dict[int, int] = attrs.field(factory=dict, init=False)
     _perhaps: dict[int, int] | None = attrs.field(default=None, init=False)
     """What holds if the transaction under way went through."""
-    _connection: apsw.Connection | None = attrs.field(default=None, init=False)
+    _connection: Connection | None = attrs.field(default=None, init=False)
 
     def run(self) -> None:
         """Write, crash, look; raise Lost or Corrupt."""
@@ -68,7 +95,7 @@ class CrashRun:
         disk = Disk("bench", Surroundings(streams=streams, board=board), self.mode.setup)
         try:
             self._rounds(disk, workload)
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, sqlite3.DatabaseError) as error:
             raise Corrupt(str(error)) from error
         finally:
             # A connection that is collected is closed, and could crash the disk where nobody hears of it.
@@ -93,16 +120,16 @@ class CrashRun:
         )
         return FaultBoard(faults, {PORT: OPERATIONS}, streams, lambda: 0, Trace())
 
-    def _opened(self, disk: Disk) -> apsw.Connection:
-        connection = apsw.Connection(sqlite_path(disk, PATH), vfs=VFS_NAME)
+    def _opened(self, disk: Disk) -> Connection:
+        connection = self.mode.connect(disk)
         if self.mode.exclusive:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         connection.execute(f"PRAGMA journal_mode = {self.mode.journal}").fetchall()
         connection.execute(f"PRAGMA synchronous = {self.mode.synchronous}")
         connection.execute("CREATE TABLE IF NOT EXISTS t (key INTEGER PRIMARY KEY, size INTEGER, body BLOB)")
         return connection
 
-    def _look(self, connection: apsw.Connection) -> None:
+    def _look(self, connection: Connection) -> None:
         if (found := connection.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
             raise Corrupt(str(found))
         found = connection.execute("SELECT key, length(body) FROM t").fetchall()
@@ -111,7 +138,7 @@ class CrashRun:
             raise Lost(f"seed {self.seed}: {rows}, not {self._acknowledged} nor {self._perhaps}")
         self._acknowledged, self._perhaps = rows, None
 
-    def _write(self, connection: apsw.Connection, workload: Stream) -> None:
+    def _write(self, connection: Connection, workload: Stream) -> None:
         changed = {workload.below(KEYS): workload.below(2_000) for _ in range(workload.between(1, 3))}
         self._perhaps = self._acknowledged | changed
         connection.execute("BEGIN")
@@ -134,37 +161,39 @@ def _loses(mode: Mode, seed: int) -> bool:
     return False
 
 
-def inserts_per_second(name: str, vfs: str | None) -> float:
+def inserts_per_second(connection: Connection) -> float:
     """Return how many transactions of one small row a database commits per second of CPU."""
-    connection = apsw.Connection(name, vfs=vfs)
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("CREATE TABLE t (key INTEGER PRIMARY KEY, body TEXT)")
     start = time.process_time()
     for _ in range(INSERTS):
         connection.execute("INSERT INTO t (body) VALUES ('a small row')")
-    spent = time.process_time() - start
-    connection.close()
-    return INSERTS / spent
+    return INSERTS / (time.process_time() - start)
 
 
 def figures() -> Iterator[Figure]:
     """Yield what is lost with full sync and without, and how fast it is."""
     count = SEEDS_FULL if os.environ.get(FULL_VARIABLE) else SEEDS
-    start = time.process_time()
-    lost = losing_seeds(Mode(), range(count))
-    rate = count / (time.process_time() - start)
-    yield Figure(name=f"FULL: of {count:,} crash seeds, lose", value=len(lost), unit="seeds", ceiling=0)
-    yield Figure(name="crash seeds", value=rate, unit="per CPU-second", floor=200)
-    for mode in (Mode(synchronous="OFF"), Mode(synchronous="NORMAL"), Mode(journal="delete", synchronous="OFF")):
-        seeds = losing_seeds(mode, range(SEEDS_UNSAFE))
-        name = f"{mode.journal} {mode.synchronous}: of {SEEDS_UNSAFE} crash seeds, lose"
-        yield Figure(name=name, value=len(seeds), unit="seeds", floor=1)
+    yield from _losses("", Mode(), count)
+    yield from _losses("sqlite3, ", Mode(connect=by_sqlite3, exclusive=False), SEEDS)
     disk = Disk("bench", Surroundings(streams=Streams(0)))
-    simulated, memory = (
-        inserts_per_second(sqlite_path(disk, "/rate.db"), VFS_NAME),
-        inserts_per_second(":memory:", None),
-    )
+    simulated, memory = inserts_per_second(by_apsw(disk)), inserts_per_second(apsw.Connection(":memory:"))
     peer = f"apsw in memory: {memory:,.0f}"
     yield Figure(name="commits on the simulated disk", value=simulated, unit="per CPU-second", against=peer)
+    disk = Disk("bench", Surroundings(streams=Streams(0)))
+    simulated = inserts_per_second(by_sqlite3(disk))
+    yield Figure(name="sqlite3, commits on the simulated disk", value=simulated, unit="per CPU-second")
+
+
+def _losses(who: str, full: Mode, count: int) -> Iterator[Figure]:
+    start = time.process_time()
+    lost = losing_seeds(full, range(count))
+    rate = count / (time.process_time() - start)
+    yield Figure(name=f"{who}FULL: of {count:,} crash seeds, lose", value=len(lost), unit="seeds", ceiling=0)
+    yield Figure(name=f"{who}crash seeds", value=rate, unit="per CPU-second", floor=200)
+    for journal, synchronous in (("wal", "OFF"), ("wal", "NORMAL"), ("delete", "OFF")):
+        seeds = losing_seeds(attrs.evolve(full, journal=journal, synchronous=synchronous), range(SEEDS_UNSAFE))
+        name = f"{who}{journal} {synchronous}: of {SEEDS_UNSAFE} crash seeds, lose"
+        yield Figure(name=name, value=len(seeds), unit="seeds", floor=1)

@@ -55,7 +55,7 @@ def _measured(ablation: Ablation) -> Iterator[dict[str, float]]:
         apply(ablation, copy)
         # From within the copy: its packages are found first, and this module in the repository behind them.
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.shrinking_ablations", ablation.scenario],
+            [sys.executable, "-m", "benchmarks.shrinking_ablations", ablation.scenarios[0]],
             cwd=copy,
             env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}"},
             stdout=subprocess.PIPE,

@@ -6,16 +6,20 @@
     │   ├── NotFound           no such thing, or not the caller's
     │   ├── AlreadyExists      a name or id is taken
     │   ├── Refused            the thing is in a state that does not allow it
-    │   │   └── AgentBusy      another turn of this agent is running; `run_id` says which
+    │   │   ├── AgentBusy      another turn of this agent is running; `run_id` says which
+    │   │   ├── ApprovalPending    calls wait for an answer, and none was given
+    │   │   └── ApprovalMismatch   an answer does not fit the calls that wait
     │   ├── LimitExceeded      more than a bound of limits.py or of the object
     │   └── Unsupported        not implemented here; `operation` names it
     └── WorldError             the outside world's: retried by policy, then reported
         ├── StoreError         `uncertain` when the write may have happened all the same
         │   ├── Conflict       somebody else committed first; retry the whole transaction
         │   └── LeaseLost      another process has taken the turn up; it goes on there
-        ├── ModelError         `kind` in the wire's words: llm_error, llm_rate_limit, llm_timeout, ...
+        ├── ModelError         `kind` in the wire's words: llm_error, llm_rate_limit, llm_timeout, ..., and
+        │                      llm_context_overflow: the window is too long for the model
         │   └── TurnFailed     a turn ended as failed; `run_id` says which
-        └── ToolError          the runner failed (a tool that fails by itself is a return, not an error)
+        ├── ToolError          the runner failed (a tool that fails by itself is a return, not an error)
+        └── FellBehind         who listens to a turn takes its events too slowly
     InvariantBroken            ours: never caught by the core, ends the request with 500 and the run as failed
 
 `retriable` on a WorldError says that the same call may succeed later.
@@ -69,6 +73,21 @@ class AgentBusy(Refused):
         self.run_id = run_id
 
 
+class ApprovalPending(Refused):
+    """Calls of tools wait for an answer, and no turn begins without it. `request_id` is the message that asks."""
+
+    def __init__(self, request_id: str, call_ids: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Cannot send a new message: the agent is waiting for approval of {', '.join(call_ids)} (asked in "
+            f"{request_id}). Approve or deny it, or cancel."
+        )
+        self.request_id = request_id
+
+
+class ApprovalMismatch(Refused):
+    """An answer does not fit the calls that wait, or none waits."""
+
+
 class LimitExceeded(CallerError):
     """More than a bound allows; the message names the bound."""
 
@@ -109,11 +128,22 @@ class Conflict(StoreError):
 
 
 class ModelError(WorldError):
-    """The language model failed. `kind` is the wire's word for it, as `llm_rate_limit`."""
+    """The language model failed. `kind` is the wire's word for it, as `llm_rate_limit`.
 
-    def __init__(self, message: str, *, kind: str = "llm_error", retriable: bool = True) -> None:
+    `retry_after_seconds` is how long the provider asks to be left alone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "llm_error",
+        retriable: bool = True,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(message, retriable=retriable)
         self.kind = kind
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LeaseLost(StoreError):
@@ -134,6 +164,14 @@ class TurnFailed(ModelError):
 
 class ToolError(WorldError):
     """The tool runner failed, not the tool."""
+
+
+class FellBehind(WorldError):
+    """Who listens to a turn has left `events_max` events untaken, and hears no more of them. The turn goes on."""
+
+    def __init__(self, events_max: int) -> None:
+        super().__init__(f"the listener fell {events_max} events behind the turn, which goes on", retriable=False)
+        self.events_max = events_max
 
 
 class InvariantBroken(KelpieError):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 UUID4_BITS = 122
 PREFIXES = frozenset(
-    ("agent", "block", "tool", "message", "run", "step", "user", "org", "import", "call", "lease", "sweep")
+    ("agent", "conv", "block", "tool", "message", "run", "step", "user", "org", "import", "call", "lease", "sweep")
 )
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

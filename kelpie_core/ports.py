@@ -14,6 +14,7 @@ import attrs
 
 from kelpie_core.json_types import JsonObject
 from kelpie_core.keys import Key
+from kelpie_core.model.content import OpaquePart
 from kelpie_core.model.message import Message
 from kelpie_core.model.tool import Tool, ToolCall, ToolReturn
 from kelpie_core.model.turn import Usage
@@ -67,7 +68,7 @@ class Transaction(Protocol):
         """Return up to `limit` records whose index entry starts with `equals`, in the order of the index.
 
         `after` is a position behind `equals`: only entries beyond it, in the direction of the scan, are returned. It
-        may be any prefix of the rest of an entry (for MESSAGES by key with equals=(agent_id,): `(seq,)`).
+        may be any prefix of the rest of an entry (for MESSAGES by key with equals=(thread_id,): `(seq,)`).
         """
 
 
@@ -82,9 +83,18 @@ class Store(Protocol):
         """
 
 
+REQUIRED = "required"
+"""The `tool_choice` that leaves it to the model which tool it calls, but not whether."""
+
+
 @attrs.frozen(kw_only=True)
 class ModelRequest:
-    """What the model is asked: the system prompt with the blocks, the window, the tools it may call."""
+    """What the model is asked: the system prompt with the blocks, the window, the tools it may call.
+
+    `tool_choice`: None as it likes, REQUIRED some tool, else the name of the tool that it must call.
+    `parallel_tool_calls` is False where the tool rules allow one call at a time; None leaves it to the settings.
+    `response_format` is in the wire's shape; it and `max_output_tokens` go before what the settings say.
+    """
 
     agent_id: str
     model: str | None
@@ -93,6 +103,10 @@ class ModelRequest:
     tools: tuple[Tool, ...]
     llm_config: JsonObject | None = None
     model_settings: JsonObject | None = None
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: JsonObject | None = None
+    max_output_tokens: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -104,9 +118,17 @@ class TextDelta:
 
 @attrs.frozen(kw_only=True)
 class ReasoningDelta:
-    """A piece of the model's reasoning."""
+    """A piece of the model's reasoning. A signature ends a part of it: what follows is a part of its own."""
 
     text: str
+    signature: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class WholePart:
+    """A part that comes whole and that nobody but its provider can read, as redacted reasoning."""
+
+    part: OpaquePart
 
 
 @attrs.frozen(kw_only=True)
@@ -127,7 +149,7 @@ class ModelFinished:
     truncated: bool = False
 
 
-ModelChunk = TextDelta | ReasoningDelta | ToolCallDelta | ModelFinished
+ModelChunk = TextDelta | ReasoningDelta | WholePart | ToolCallDelta | ModelFinished
 
 
 class LanguageModel(Protocol):
@@ -137,11 +159,28 @@ class LanguageModel(Protocol):
         """Yield the reply in chunks, `ModelFinished` last; raise ModelError."""
 
 
+@attrs.define(eq=False)
+class AgentView:
+    """The agent as a tool sees it that asks for `agent_state`, and the blocks (by label) to which it gave a new value.
+
+    The runner fills `edits` in when the tool has succeeded; they are stored with the tool's return, or refused there.
+    """
+
+    state: JsonObject
+    edits: dict[str, str] = attrs.field(factory=dict)
+
+
 class ToolRunner(Protocol):
     """Runs the tools that are not builtin."""
 
     async def run(
-        self, tool: Tool, call: ToolCall, arguments: JsonObject, environment: Mapping[str, str], seconds_max: float
+        self,
+        tool: Tool,
+        call: ToolCall,
+        arguments: JsonObject,
+        environment: Mapping[str, str],
+        seconds_max: float,
+        view: AgentView | None = None,
     ) -> ToolReturn:
         """Return what the tool gave, its own failures as an error return; raise ToolError if the runner failed."""
 

@@ -19,6 +19,9 @@ from kelpie_core.keys import Key, encode_key
 from kelpie_core.model.agent import Agent, AgentHead
 from kelpie_core.model.block import Block
 from kelpie_core.model.content import ContentPart, part_of
+from kelpie_core.model.conversation import Conversation
+from kelpie_core.model.departure import Departure
+from kelpie_core.model.event_log import EventChunk, EventLog
 from kelpie_core.model.message import Message
 from kelpie_core.model.run import Run
 from kelpie_core.model.step import Step
@@ -117,19 +120,30 @@ AGENTS = Table(
     key=("id",),
     indexes=(
         _BY_ORGANIZATION,
+        Index(name="by_update", equals=("organization_id",), order=("updated_at",)),
         Index(name="by_name", equals=("organization_id", "name"), order=("created_at",)),
         Index(name="by_tag", equals=("organization_id",), each="tags", order=("created_at",)),
         Index(name="by_block", each="block_ids", order=("created_at",)),
         Index(name="by_tool", each="tool_ids", order=("created_at",)),
     ),
 )
-HEADS = Table(name="heads", noun="head", kind=AgentHead, key=("agent_id",))
+HEADS = Table(
+    name="heads",
+    noun="head",
+    kind=AgentHead,
+    key=("thread_id",),
+    indexes=(Index(name="by_last_run", equals=("organization_id",), order=("ran_at",)),),
+)
 BLOCKS = Table(
     name="blocks",
     noun="block",
     kind=Block,
     key=("id",),
-    indexes=(_BY_ORGANIZATION, Index(name="by_label", equals=("organization_id", "label"), order=("created_at",))),
+    indexes=(
+        _BY_ORGANIZATION,
+        Index(name="by_label", equals=("organization_id", "label"), order=("created_at",)),
+        Index(name="by_tag", equals=("organization_id",), each="tags", order=("created_at",)),
+    ),
 )
 TOOLS = Table(
     name="tools",
@@ -142,10 +156,12 @@ MESSAGES = Table(
     name="messages",
     noun="message",
     kind=Message,
-    key=("agent_id", "seq"),
+    key=("thread_id", "seq"),
     indexes=(
+        _BY_ORGANIZATION,
+        Index(name="by_agent", equals=("agent_id",), order=("created_at",)),
         Index(name="by_id", equals=("id",)),
-        Index(name="by_otid", equals=("agent_id", "otid")),
+        Index(name="by_otid", equals=("thread_id", "otid")),
         Index(name="by_run", equals=("run_id",), order=("seq",)),
     ),
 )
@@ -157,7 +173,9 @@ RUNS = Table(
     indexes=(
         _BY_ORGANIZATION,
         Index(name="by_agent", equals=("agent_id",), order=("created_at",)),
+        Index(name="by_thread", equals=("thread_id",), order=("created_at",)),
         Index(name="by_status", equals=("status",), order=("created_at",)),
+        Index(name="by_state", equals=("organization_id", "status"), order=("created_at",)),
     ),
 )
 STEPS = Table(
@@ -171,10 +189,39 @@ STEPS = Table(
         Index(name="by_agent", equals=("agent_id",), order=("created_at",)),
     ),
 )
-SWEEPS = Table(name="sweeps", noun="sweep", kind=Sweep, key=("id",), indexes=(Index(name="by_due", order=("due_at",)),))
+CONVERSATIONS = Table(
+    name="conversations",
+    noun="conversation",
+    kind=Conversation,
+    key=("id",),
+    indexes=(
+        _BY_ORGANIZATION,
+        Index(name="by_organization_message", equals=("organization_id",), order=("messaged_at",)),
+        Index(name="by_organization_run", equals=("organization_id",), order=("ran_at",)),
+        Index(name="by_agent", equals=("agent_id",), order=("created_at",)),
+        Index(name="by_agent_message", equals=("agent_id",), order=("messaged_at",)),
+        Index(name="by_agent_run", equals=("agent_id",), order=("ran_at",)),
+    ),
+)
+_BY_DUE = Index(name="by_due", order=("due_at",))
+EVENT_LOGS = Table(
+    name="event_logs",
+    noun="event_log",
+    kind=EventLog,
+    key=("run_id",),
+    indexes=(
+        Index(name="by_agent", equals=("agent_id",)),
+        Index(name="by_thread", equals=("thread_id",)),
+        Index(name="by_state", equals=("state",), order=("since",)),
+    ),
+)
+EVENT_CHUNKS = Table(name="event_chunks", noun="event_chunk", kind=EventChunk, key=("run_id", "seq_last"))
+DEPARTURES = Table(name="departures", noun="departure", kind=Departure, key=("id",), indexes=(_BY_DUE,))
+SWEEPS = Table(name="sweeps", noun="sweep", kind=Sweep, key=("id",), indexes=(_BY_DUE,))
 
 TABLES: tuple[Table[object], ...] = cast(
-    tuple[Table[object], ...], (AGENTS, HEADS, BLOCKS, TOOLS, MESSAGES, RUNS, STEPS, SWEEPS)
+    tuple[Table[object], ...],
+    (AGENTS, HEADS, BLOCKS, TOOLS, MESSAGES, RUNS, STEPS, CONVERSATIONS, EVENT_LOGS, EVENT_CHUNKS, DEPARTURES, SWEEPS),
 )
 COMMIT = "commit"
 

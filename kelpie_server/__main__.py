@@ -1,4 +1,4 @@
-"""The command line: `kelpie serve`, `kelpie import`, `kelpie export`.
+"""The command line: `kelpie serve`, `kelpie doctor`, `kelpie import`, `kelpie export`.
 
 Heavy parts are imported when a command needs them, so that --help is quick.
 """
@@ -6,13 +6,16 @@ Heavy parts are imported when a command needs them, so that --help is quick.
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from kelpie_core.errors import CallerError, KelpieError
-from kelpie_server.config import LOG_LEVELS, VERSION, Config
+from kelpie_core.errors import CallerError, InvalidInput, KelpieError
+from kelpie_server.config import VERSION, Config
+from kelpie_server.settings import SettingError, read_config, secrets_of
+from kelpie_server.settings_page import add_settings, given_flags
 
 _EXIT_CODES = """\
 exit codes:
@@ -52,45 +55,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kelpie {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_doctor(commands)
     _add_import(commands)
     _add_export(commands)
     return parser
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    defaults = Config()
     serve = commands.add_parser(
         "serve",
         help="serve the API",
         description="Serve the API from one database file. Needs no key and no network: the builtin echo model answers "
-        "for every agent, whatever model it names. Stops on SIGTERM or Ctrl-C, after what is at work has ended.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        "for every agent that names no other. Stops on SIGTERM or Ctrl-C, after what is at work has ended.",
     )
-    serve.add_argument("--host", default=defaults.host, help="address to listen on")
-    serve.add_argument("--port", type=int, default=defaults.port, help="port to listen on, 0 for any that is free")
-    serve.add_argument("--data", type=Path, default=defaults.data, metavar="PATH", help="the database file")
-    serve.add_argument("--log-level", choices=LOG_LEVELS, default=defaults.log_level, help="what to log")
-    serve.add_argument(
-        "--model-default", default=defaults.model_default, metavar="HANDLE", help="model of agents that name none"
-    )
-    serve.add_argument(
-        "--drain-seconds", type=float, default=defaults.drain_seconds, metavar="N", help="how long to wait at the end"
-    )
-    serve.add_argument(
-        "--busy-wait-seconds",
-        type=float,
-        default=defaults.busy_wait_seconds,
-        metavar="N",
-        help="how long a message waits for an agent that is at work; 0 refuses it with 409",
-    )
-    serve.add_argument(
-        "--import-bytes-max",
-        type=int,
-        default=defaults.import_bytes_max,
-        metavar="N",
-        help="how large an agent file may be",
-    )
+    add_settings(serve)
     serve.set_defaults(command=_serve, parser=serve)
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is wrong with a set-up",
+        description="Look at everything that `kelpie serve` with the same settings will need: the disk, the database, "
+        "the address, the tokens, the models' providers, the kernel. Ends with 1 if it would not work.",
+    )
+    add_settings(doctor, epilog=None)
+    doctor.set_defaults(command=_doctor, parser=doctor)
 
 
 def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -128,31 +118,42 @@ def _add_place(command: argparse.ArgumentParser) -> None:
     place = command.add_mutually_exclusive_group()
     place.add_argument(
         "--data",
-        type=Path,
-        default=Config().data,
+        default=argparse.SUPPRESS,
         metavar="PATH",
-        help="the database file, which no server may have open (default: %(default)s)",
+        help=f"the database file, which no server may have open [KELPIE_DATA, default: {Config().data}]",
     )
-    place.add_argument("--url", help="a server to ask instead, as http://127.0.0.1:8283")
+    place.add_argument(
+        "--url", help="a server to ask instead, as http://127.0.0.1:8283; its token is read from LETTA_API_KEY"
+    )
 
 
 def _serve(options: argparse.Namespace) -> None:
     from kelpie_server.serving import serve
 
+    asyncio.run(serve(_config_of(options)))
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from kelpie_server.doctor import FAIL, examine
+    from kelpie_server.logs import redactor
+
+    config, failed = _config_of(options), False
+    redact = redactor(secrets_of(config))
+    for finding in examine(config):
+        print(redact(str(finding)))
+        failed = failed or finding.level == FAIL
+    if failed:
+        raise InvalidInput("a server with these settings would not work")
+
+
+def _config_of(options: argparse.Namespace) -> Config:
+    """Return the settings that file, environment and options give; end with 2 if they make no sense."""
+    parser: argparse.ArgumentParser = options.parser
+    file = getattr(options, "config", None)
     try:
-        config = Config(
-            host=options.host,
-            port=options.port,
-            data=options.data,
-            log_level=options.log_level,
-            model_default=options.model_default or None,
-            drain_seconds=options.drain_seconds,
-            busy_wait_seconds=options.busy_wait_seconds,
-            import_bytes_max=options.import_bytes_max,
-        )
-    except ValueError as error:
-        options.parser.error(str(error.args[0]))
-    asyncio.run(serve(config))
+        return read_config(given_flags(options), os.environ, file=Path(file) if file else None)
+    except SettingError as error:
+        parser.error(str(error))
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -180,7 +181,7 @@ async def _import_here(options: argparse.Namespace, data: bytes) -> tuple[str, .
     from kelpie_server.serving import opened
 
     form = {name: [value] for name, value in _import_form(options).items()}
-    async with opened(Config(data=options.data)) as kelpie:
+    async with opened(_config_of(options)) as kelpie:
         # No limit on size: whoever can open the database has read the file into memory already.
         wanted = attrs.evolve(import_options(form), bytes_max=AGENT_FILE_BYTES_MAX)
         return await kelpie.transfer.import_file(data, wanted)
@@ -221,7 +222,7 @@ async def _write_from_here(options: argparse.Namespace, file: BinaryIO) -> None:
     from kelpie_server.serving import opened
 
     agent_id = check_id("agent", options.id)
-    async with opened(Config(data=options.data)) as kelpie:
+    async with opened(_config_of(options)) as kelpie:
         chunks: AsyncIterator[bytes] = kelpie.transfer.export_file(agent_id)
         async for chunk in chunks:
             file.write(chunk)

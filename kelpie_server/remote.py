@@ -1,6 +1,10 @@
-"""Import and export through a server that runs: for a database that is in use. Standard library only."""
+"""Import and export through a server that runs: for a database that is in use. Standard library only.
+
+The token is read from LETTA_API_KEY, as the SDK does.
+"""
 
 import json
+import os
 import secrets
 import urllib.error
 import urllib.parse
@@ -37,6 +41,8 @@ def export_file(url: str, agent_id: str) -> Iterator[bytes]:
 
 
 def _asked(request: urllib.request.Request) -> HTTPResponse:
+    if token := os.environ.get("LETTA_API_KEY"):
+        request.add_header("Authorization", f"Bearer {token}")
     try:
         answer: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:

@@ -1,17 +1,25 @@
 """What handlers take from a request and give back: the Kelpie to call, the body, the query, an answer."""
 
+from collections.abc import Mapping
+
+import attrs
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
-from kelpie_core.ids import check_id, is_id
-from kelpie_core.json_types import JsonObject
+from kelpie_core.ids import check_id
+from kelpie_core.json_types import JsonObject, JsonValue
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.actor import Actor
+from kelpie_core.ports import Entropy
 from kelpie_core.wire.letta_fields import decoded
 from kelpie_core.wire.letta_query import Query
 from kelpie_server.config import Config
+
+UNMATCHED = "unmatched"
+_NOTES = "kelpie.notes"
 
 
 def config_of(request: Request) -> Config:
@@ -20,15 +28,33 @@ def config_of(request: Request) -> Config:
     return config
 
 
+@attrs.define(eq=False, kw_only=True)
+class Notes:
+    """What is found out about a request on its way in: for its handler, the log and the metrics.
+
+    `route` is the path's template. `entropy` is there if the request may be sent again under its own key.
+    """
+
+    request_id: str = ""
+    route: str = UNMATCHED
+    operation: str | None = None
+    actor: Actor | None = None
+    entropy: Entropy | None = None
+
+
+def notes_of(scope: Scope) -> Notes:
+    """Return the notes of a request; there are some from the first call on."""
+    notes: Notes = scope.setdefault(_NOTES, Notes())
+    return notes
+
+
 def kelpie_of(request: Request) -> Kelpie:
-    """Return Kelpie in the name of the request's user; raise HTTPException for a malformed one."""
+    """Return Kelpie in the name of who asks, with the request's own entropy if it has one."""
     kelpie: Kelpie = request.app.state.kelpie
-    user_id = request.headers.get("user_id")
-    if user_id is None:
+    notes = notes_of(request.scope)
+    if notes.entropy is None and notes.actor in (None, kelpie.actor):
         return kelpie
-    if not is_id("user", user_id):
-        raise HTTPException(400, f"user_id must have the form user-<uuid4>, got {user_id[:80]!r}")
-    return kelpie.acting_as(Actor(user_id=user_id, organization_id=kelpie.actor.organization_id))
+    return kelpie.acting_as(notes.actor or kelpie.actor, entropy=notes.entropy)
 
 
 def id_in_path(request: Request, name: str, prefix: str) -> str:
@@ -68,9 +94,11 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return b"".join(chunks)
 
 
-def answer(value: JsonObject | list[JsonObject] | None, status: int = 200) -> Response:
+def answer(
+    value: JsonValue | list[JsonObject], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return a JSON answer."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
 def _too_big(bytes_max: int) -> HTTPException:

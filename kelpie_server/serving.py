@@ -1,70 +1,112 @@
 """A server from its start to its end: real far sides, the app, uvicorn.
 
-SIGTERM and SIGINT drain: no new connection, what is at work may end within the grace period, what is not done then is
-left in the store for the next process, and the store is closed last.
+SIGTERM and SIGINT drain: readiness turns 503, after the notice no new connection is taken, what is at work may end
+within the grace period, what is not done then is left in the store for the next process, and the store is closed last.
 """
 
+import asyncio
 import contextlib
-import logging
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
+from types import FrameType
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 
 from kelpie_core.errors import StoreError
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.ports import LanguageModel, Ports
 from kelpie_server.app import create_app
-from kelpie_server.config import VERSION, Config
+from kelpie_server.config import VERSION, Config, is_loopback
+from kelpie_server.logs import set_up_logging
+from kelpie_server.observed import Telemetry, observed
+from kelpie_server.settings import secrets_of
+from kelpie_server.spans import make_spans
 from kelpie_server.world.clock import SystemClock
 from kelpie_server.world.entropy import SystemEntropy
-from kelpie_server.world.language_model import make_language_model
+from kelpie_server.world.language_model.models import Models
+from kelpie_server.world.sandbox.kernel import this_kernel
 from kelpie_server.world.store_sqlite import SqliteStore
-from kelpie_server.world.tools import RefusingToolRunner
+from kelpie_server.world.tools import SandboxedTools, tool_policy
 
 _log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def opened(config: Config, model: LanguageModel | None = None) -> AsyncIterator[Kelpie]:
-    """Give a Kelpie on this machine's far sides, and close its store behind it; raise StoreError."""
+async def opened(
+    config: Config, model: LanguageModel | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[Kelpie]:
+    """Give a Kelpie on this machine's far sides, told to `telemetry` if any; close its store behind it.
+
+    Raises StoreError.
+    """
+    models, tools = Models(config), SandboxedTools(tool_policy(config))
     store = await SqliteStore.open(str(config.data))
     try:
+        ports = Ports(
+            clock=SystemClock(),
+            entropy=SystemEntropy(),
+            store=store,
+            model=model or models,
+            tools=tools,
+        )
         yield Kelpie(
-            Ports(
-                clock=SystemClock(),
-                entropy=SystemEntropy(),
-                store=store,
-                model=model or make_language_model(),
-                tools=RefusingToolRunner(),
-            ),
+            ports if telemetry is None else observed(ports, telemetry),
             grace_seconds=config.drain_seconds,
+            log_seconds=config.stream_log_seconds,
         )
     finally:
+        await tools.aclose()
+        await models.aclose()
         await store.aclose()
 
 
 async def serve(config: Config, model: LanguageModel | None = None) -> None:
-    """Serve until a signal says to stop; raise StoreError, OSError if the address is not free."""
-    set_up_logging(config.log_level)
+    """Serve until a signal says to stop; raise StoreError, Unsupported, OSError if the address is not free."""
+    set_up_logging(config.log_level, config.log_format, secrets_of(config))
+    telemetry = Telemetry(spans=make_spans(config.otlp_endpoint))
     with bound(config) as listening:
-        async with opened(config, model) as kelpie:
+        async with opened(config, model, telemetry) as kelpie:
             host, port = listening.getsockname()[:2]
+            if (missing := this_kernel().missing) is not None:
+                _log.warning("tools_not_isolated", reason=missing, run=config.tools_unsandboxed)
             _log.info("serving", url=f"http://{host}:{port}", data=str(config.data), version=VERSION)
-            server = _Server(_uvicorn_config(kelpie, config))
+            if not config.tokens and not is_loopback(config.host):
+                _log.warning("open_to_all", host=config.host, remedy="set tokens: whoever reaches this may do all")
+            app = create_app(kelpie, config, telemetry)
+            server = _Server(_uvicorn_config(app, config), app, config.drain_notice_seconds)
             await server.serve(sockets=[listening])
             if not server.started:
                 raise StoreError("the server could not start: see the log", retriable=False)
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, but when it has drained it returns, where the original kills the process with the signal it caught.
+    """Uvicorn, but readiness turns 503 for a while before it drains, and then it returns.
 
-    The store is still to be closed then, and a drain that went well is a success.
+    The original kills the process with the signal it caught. But the store is still to be closed then, and a drain
+    that went well is a success.
     """
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, notice_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._notice_seconds = notice_seconds
+        self._drain_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; a second Ctrl-C stops at once."""
+        self._app.state.draining = True
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to drain."""
+        if not await super().on_tick(counter):
+            return False
+        now = asyncio.get_running_loop().time()
+        self._drain_at = now + self._notice_seconds if self._drain_at is None else self._drain_at
+        return self.force_exit or now >= self._drain_at
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -75,21 +117,6 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def set_up_logging(level: str) -> None:
-    """Log lines of key and value to standard error, from `level` on."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
 
 
 def bound(config: Config) -> socket.socket:
@@ -106,9 +133,10 @@ def bound(config: Config) -> socket.socket:
     return listening
 
 
-def _uvicorn_config(kelpie: Kelpie, config: Config) -> uvicorn.Config:
+def _uvicorn_config(app: Starlette, config: Config) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(kelpie, config),
+        app,
+        log_config=None,
         loop="asyncio",
         http="httptools",
         ws="none",

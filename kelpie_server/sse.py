@@ -1,24 +1,30 @@
 """Answers that come piece by piece: streams of events, and long documents.
 
 Written on asyncio alone, so that they run on a simulated loop, and with every end decided: a stream of events ends
-with [DONE] and its body ends after it, whatever happened; a document that breaks off cuts the connection, so that no
-client takes a part for the whole. A client that goes away ends the answer, not the turn.
+with [DONE] and its body ends after it, whatever happened; a stream that is told from a log, and can be resumed, has no
+[DONE] if it was not told to its end; a document that breaks off cuts the connection, so that no client takes a part for
+the whole. A client that goes away ends the answer, not the turn.
+
+A client that reads slowly holds up its own answer and nothing else: each event is sent when the one before was taken.
 """
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from kelpie_core.errors import KelpieError
+from kelpie_core.model.run import Run
 from kelpie_core.ports import Clock
-from kelpie_core.service.turn_events import TurnEvent
-from kelpie_core.wire.letta_stream import LettaStream, StreamEvent
+from kelpie_core.wire.letta_stream import StreamEvent
 
 T = TypeVar("T")
+E = TypeVar("E")
+E_contra = TypeVar("E_contra", contravariant=True)
 DONE = b"data: [DONE]\n\n"
 STOPPING = "the server is stopping; the turn goes on when it is back"
 _STREAM_HEADERS = [
@@ -41,10 +47,32 @@ async def begun(items: AsyncIterator[T]) -> tuple[T, AsyncIterator[T]]:
     return await anext(items), items
 
 
-class EventStream:
+class Teller(Protocol[E_contra]):
+    """What makes the events of one stream. `ended`: the last one was given out, and [DONE] may follow."""
+
+    run: Run
+
+    @property
+    def ended(self) -> bool:
+        """Return whether the last event was given out."""
+
+    def begin(self, now: dt.datetime) -> list[StreamEvent]:
+        """Return the first events."""
+
+    def ping(self, now: dt.datetime) -> list[StreamEvent]:
+        """Return a sign of life."""
+
+    def feed(self, event: E_contra) -> list[StreamEvent]:
+        """Return what an event is on the wire."""
+
+    def fail(self, kind: str, message: str) -> list[StreamEvent]:
+        """Return the news that the events broke off."""
+
+
+class EventStream(Generic[E]):
     """The answer that tells a turn as it goes, with a ping every `ping_seconds`."""
 
-    def __init__(self, letta: LettaStream, events: AsyncIterator[TurnEvent], clock: Clock, ping_seconds: float) -> None:
+    def __init__(self, letta: Teller[E], events: AsyncIterator[E], clock: Clock, ping_seconds: float) -> None:
         self._letta = letta
         self._events = events
         self._clock = clock
@@ -82,7 +110,8 @@ class EventStream:
 
     async def _end(self, send: Send) -> None:
         async with self._sending:
-            await send({"type": "http.response.body", "body": DONE, "more_body": False})
+            body = DONE if self._letta.ended else b""
+            await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _ping(self, send: Send) -> None:
         while True:

@@ -5,6 +5,7 @@ import time
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.scenario import load_scenarios, pick_scenarios
 from kelpie_sim.simulation import simulate
 from kelpie_sim.tally import Row, row_of
@@ -30,11 +31,12 @@ def run_batch(batch: Batch) -> Row:
     (scenario,) = pick_scenarios(load_scenarios(batch.module), (batch.scenario,), strategy=batch.strategy)
     row = Row(scenario=batch.scenario)
     started = time.perf_counter()
-    for seed in batch.seeds:
-        row += row_of(simulate(scenario, seed))
-        freeze_once()
-        if batch.fail_fast and row.found:
-            break
+    with guards.batch():
+        for seed in batch.seeds:
+            row += row_of(simulate(scenario, seed))
+            freeze_once()
+            if batch.fail_fast and row.found:
+                break
     return attrs.evolve(row, seconds=time.perf_counter() - started)
 
 

@@ -14,6 +14,7 @@ served. It is one processor that runs one thing at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 
 from kelpie_sim.graveyard import Graveyard
 from kelpie_sim.incarnation import INCARNATION, Incarnation
@@ -22,6 +23,22 @@ from kelpie_sim.timers import Timers
 
 # Past so many turns, those of cancelled handles are dropped, so that memory stays flat.
 _TURNS_MIN = 256
+
+
+def admits(graveyard: Graveyard, callback: Callable[..., object], args: tuple[object, ...], context: Context) -> bool:
+    """Return whether what the current life schedules shall happen; the dead schedule nothing.
+
+    Give the context to the current host if it has none.
+    """
+    life = INCARNATION.get()
+    if life is None:
+        return True
+    if INCARNATION not in context:
+        context.run(INCARNATION.set, life)
+    if life.alive:
+        return True
+    graveyard.keep((callback, args))
+    return False
 
 
 class _Brake:

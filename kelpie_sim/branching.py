@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.outcome import Outcome
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World, simulate, strategy_of
@@ -87,10 +88,11 @@ def follow(scenario: Scenario, recipe: Recipe | str) -> Timeline:
     recipe = Recipe.parse(recipe) if isinstance(recipe, str) else recipe
     tape = Tape()
     passed: tuple[tuple[int, str], ...] = ()
-    for seed, point in recipe.turns:
-        tape = Tape.continuing(_run(scenario, Recipe(turns=passed, seed=seed), tape).prefix(point))
-        passed = (*passed, (seed, point))
-    return _run(scenario, recipe, tape)
+    with guards.batch():
+        for seed, point in recipe.turns:
+            tape = Tape.continuing(_run(scenario, Recipe(turns=passed, seed=seed), tape).prefix(point))
+            passed = (*passed, (seed, point))
+        return _run(scenario, recipe, tape)
 
 
 def branch(scenario: Scenario, start: Recipe | str | Outcome, *, at: str, branches: int) -> Iterator[Timeline]:
@@ -100,7 +102,14 @@ def branch(scenario: Scenario, start: Recipe | str | Outcome, *, at: str, branch
     """
     timeline = follow(scenario, Recipe(seed=start.seed) if isinstance(start, Outcome) else start)
     prefix = timeline.prefix(at)
-    return (_run(scenario, timeline.recipe.then(at, n), Tape.continuing(prefix)) for n in range(branches))
+    recipes = (timeline.recipe.then(at, number) for number in range(branches))
+    return _batched(_run(scenario, recipe, Tape.continuing(prefix)) for recipe in recipes)
+
+
+def _batched(timelines: Iterator[Timeline]) -> Iterator[Timeline]:
+    """Yield each, with the guards in place from one to the next."""
+    with guards.batch():
+        yield from timelines
 
 
 def search(scenario: Scenario, *, timelines_max: int = TIMELINES_MAX, first_seed: int = 0) -> Iterator[Timeline]:
@@ -110,6 +119,10 @@ def search(scenario: Scenario, *, timelines_max: int = TIMELINES_MAX, first_seed
     every point had its share. So a new point is tried as often as it took to find it, and longer, before others have
     their turn again.
     """
+    return _batched(_searched(scenario, timelines_max, first_seed))
+
+
+def _searched(scenario: Scenario, timelines_max: int, first_seed: int) -> Iterator[Timeline]:
     been: dict[str, int] = {}
     ways: dict[str, deque[Timeline]] = {}
     fresh = 0

@@ -24,6 +24,7 @@ from contextlib import redirect_stdout
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.batch import freeze_once
 from kelpie_sim.errors import SimulationError
 from kelpie_sim.scenario import Scenario, load_scenarios, pick_scenarios
@@ -206,12 +207,13 @@ def answer(work: Work) -> str:
 
 def _pass(scenario: Scenario, work: Work) -> dict[str, object]:
     digests, lines = list[str](), dict[int, Sequence[str]]()
-    for seed in work.seeds:
-        outcome = simulate(scenario, seed, keep_trace=seed in work.kept)
-        digests.append(outcome.digest)
-        if seed in work.kept:
-            lines[seed] = outcome.trace
-        freeze_once()
+    with guards.batch():
+        for seed in work.seeds:
+            outcome = simulate(scenario, seed, keep_trace=seed in work.kept)
+            digests.append(outcome.digest)
+            if seed in work.kept:
+                lines[seed] = outcome.trace
+            freeze_once()
     return {"digests": digests, "lines": lines}
 
 

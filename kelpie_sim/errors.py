@@ -19,6 +19,8 @@ All of them travel between processes: their arguments are kept in `args`, the te
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class SimulationError(Exception):
     """The base of all errors that the simulator itself raises."""
@@ -40,15 +42,21 @@ class Unsupported(SimulationError):
 class Stalled(SimulationError):
     """Nothing is left to run while someone waits; `waiting` has a line per waiting task, `paused` the paused hosts."""
 
-    def __init__(self, waiting: tuple[str, ...], paused: tuple[str, ...] = ()) -> None:
+    def __init__(self, waiting: Iterable[str], paused: tuple[str, ...] = ()) -> None:
         super().__init__(waiting, paused)
-        self.waiting = waiting
+        # Whose text may be made when it is read (waiting.py).
+        self._waiting = waiting
         self.paused = paused
 
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        return tuple(self._waiting)
+
     def __str__(self) -> str:
-        lines = "".join(f"\n  {line}" for line in self.waiting)
+        waiting = self.waiting
+        lines = "".join(f"\n  {line}" for line in waiting)
         paused = f" while {', '.join(self.paused)} stay(s) paused" if self.paused else ""
-        return f"nothing is left to run{paused}, and {len(self.waiting)} task(s) wait:{lines}"
+        return f"nothing is left to run{paused}, and {len(waiting)} task(s) wait:{lines}"
 
 
 class StepLimit(SimulationError):

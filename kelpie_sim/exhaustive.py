@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.outcome import Outcome
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.seed import Stream, Streams
@@ -85,7 +86,8 @@ def explore_scenario(
         failed.extend([outcome] if outcome.finding else [])
         return bool(failed)
 
-    found = explore(fails, schedules_max=schedules_max, deviations_max=deviations_max, base=base)
+    with guards.batch():
+        found = explore(fails, schedules_max=schedules_max, deviations_max=deviations_max, base=base)
     return found, failed[0] if failed else None
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 
@@ -49,7 +48,11 @@ class Graveyard:
         if not (self._tasks or self._generators):
             self._things.clear()
             return
-        with _quiet():
+        # Silence "Exception ignored in", and all logs: the dead may fail as they like.
+        heard, sys.unraisablehook = sys.unraisablehook, _unheard
+        logged_above = logging.root.manager.disable
+        logging.disable(sys.maxsize)
+        try:
             for task in self._tasks:
                 _bury_task(task)
             for generator, life in self._generators:
@@ -57,6 +60,13 @@ class Graveyard:
             self._tasks.clear()
             self._generators.clear()
             self._things.clear()
+        finally:
+            logging.disable(logged_above)
+            sys.unraisablehook = heard
+
+
+def _unheard(unraisable: object) -> None:
+    """Say nothing."""
 
 
 def _bury_task(task: AnyTask) -> None:
@@ -89,16 +99,3 @@ def _close(close: Callable[[], object], life: Incarnation | None) -> None:
         # it counts. Only the user who interrupts is heard.
         if isinstance(error, KeyboardInterrupt):
             raise
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence "Exception ignored in", and all logs: the dead may fail as they like."""
-    before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
-    logged_above = logging.root.manager.disable
-    logging.disable(sys.maxsize)
-    try:
-        yield
-    finally:
-        logging.disable(logged_above)
-        sys.unraisablehook = before

@@ -21,20 +21,23 @@ LAST_STEPS = 1_024
 BUSIEST_TOLD = 5
 
 
-class Watch:
-    """Keeps an eye on one run; `first_at` is the step at which the loop has to come here first."""
+def next_look_at(steps: int, step_limit: int) -> int:
+    """Return the step at which the loop has to look next; most runs are over by then, and need no watch."""
+    if step_limit >= steps + _LOOK_STEPS + LAST_STEPS:
+        return steps + _LOOK_STEPS
+    return max(steps + 1, step_limit + 1 - LAST_STEPS)
 
-    __slots__ = ("_counts", "_instant_ns", "_limit", "_looks", "first_at")
+
+class Watch:
+    """Keeps an eye on one run."""
+
+    __slots__ = ("_counts", "_instant_ns", "_limit", "_looks")
 
     def __init__(self, step_limit: int) -> None:
         self._limit = step_limit
         self._counts: dict[object, int] = {}
         self._instant_ns = 0
         self._looks = 0
-        self.first_at = _LOOK_STEPS if step_limit >= _LOOK_STEPS + LAST_STEPS else self._next_at(0)
-
-    def _next_at(self, steps: int) -> int:
-        return max(steps + 1, min(steps + _LOOK_STEPS, self._limit + 1 - LAST_STEPS))
 
     def look(self, steps: int, time_ns: int, callback: object) -> tuple[int, int]:
         """Return the step of the next look, and how much time shall pass now; `callback` is about to run.
@@ -48,7 +51,7 @@ class Watch:
             return steps + 1, 0
         self._looks = self._looks + 1 if self._instant_ns == time_ns else 0
         self._instant_ns = time_ns
-        return self._next_at(steps), _LOOK_STEPS * _SPIN_STEP_NS if self._looks > _SPIN_LOOKS else 0
+        return next_look_at(steps, self._limit), _LOOK_STEPS * _SPIN_STEP_NS if self._looks > _SPIN_LOOKS else 0
 
     def _count(self, callback: object) -> None:
         owner = getattr(callback, "__self__", None)

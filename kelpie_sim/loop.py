@@ -23,22 +23,21 @@ from asyncio import events
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import CoroutineType, FunctionType
 from typing import Any, TypeVarTuple
 
 from kelpie_sim.asyncgens import AnyGenerator, AsyncGens
-from kelpie_sim.brakes import Brakes
+from kelpie_sim.brakes import Brakes, admits
 from kelpie_sim.errors import HostDead, SimulationError, Stalled, TimeLimit
 from kelpie_sim.graveyard import Graveyard
 from kelpie_sim.incarnation import INCARNATION, Incarnation, context_of, is_dead
-from kelpie_sim.livelock import Watch
+from kelpie_sim.livelock import Watch, next_look_at
 from kelpie_sim.real_world import NoRealWorld
 from kelpie_sim.registry import LostException, TaskRegistry
-from kelpie_sim.strategies import Strategy
+from kelpie_sim.strategies import Strategy, picks_of
 from kelpie_sim.tasks import (
-    NO_HANDLE,
-    STEP_TYPE,
     AnyTask,
-    BlankHandle,
     BlankTimer,
     Handle,
     Ready,
@@ -46,14 +45,18 @@ from kelpie_sim.tasks import (
     SimHandle,
     SimTask,
     SimTimer,
+    hosted_call_soon,
     hostless_call_soon,
+    name_of,
+    on_no_host,
     shown_callback,
 )
 from kelpie_sim.timers import Timers
 from kelpie_sim.trace import LOG_BIRTH, LOG_SHIFT, LOG_TIME, Trace
-from kelpie_sim.waiting import await_site, told_sites
+from kelpie_sim.waiting import Sites, told_sites
 
 Ts = TypeVarTuple("Ts")
+OwnedGenerator = tuple[AnyGenerator, Incarnation | None]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,7 +70,8 @@ def _since_epoch_ns(instant: datetime) -> int:
 
 
 _START_NS = _since_epoch_ns(START)
-# Looked up once: each task passes here.
+# Made once: a union is made, and looked through, at each use.
+_FATAL = (SystemExit, KeyboardInterrupt)
 _new_task = SimTask[Any].__new__
 _init_task = asyncio.Task.__init__
 # Up to 3.11 it is a function in Python that asks this.
@@ -76,13 +80,14 @@ _current_task: Any = vars(asyncio.tasks)["_current_tasks"].get if sys.version_in
 
 class SimLoop(NoRealWorld):
     """The simulated loop. `time_ns` is the virtual time, `after_step` the hooks that run after each step, and `stepped`
-    the context of that step, for the hooks."""
+    the context of that step, for the hooks; `hooked` tells whether somebody else listens to async generators for it,
+    and calls `generator_asked` and `generator_dropped`."""
 
     # Slots: the hot path reads them, and past thirty attributes an instance's dictionary is slower.
     __slots__ = (
         "_add", "_asyncgens_open", "_brakes", "_check_at", "_eager", "_graveyard", "_hosted", "_serial",
-        "_start_ns", "_strategy", "_tasks", "_time_limit_ns", "_time_s", "_timers", "_watch",
-        "after_step", "stepped", "steps", "time_ns", "trace",
+        "_start_ns", "_step_limit", "_strategy", "_tasks", "_time_limit_ns", "_time_s", "_timers", "_watch",
+        "after_step", "call_soon", "hooked", "stepped", "steps", "time_ns", "trace",
     )  # fmt: skip
 
     def __init__(
@@ -105,8 +110,9 @@ class SimLoop(NoRealWorld):
         self._time_s = 0.0
         self._start_ns = _START_NS if start is START else _since_epoch_ns(start)
         self._time_limit_ns = time_limit_ns
-        self._watch = Watch(step_limit)
-        self._check_at = self._watch.first_at
+        self._step_limit = step_limit
+        self._check_at = next_look_at(0, step_limit)
+        self._watch: Watch | None = None
         self._serial = 0
         self._timers = Timers()
         self._tasks = TaskRegistry()
@@ -114,9 +120,9 @@ class SimLoop(NoRealWorld):
         self._hosted = False
         self._graveyard = Graveyard()
         self._brakes = Brakes(self._timers, self._graveyard)
-        self._asyncgens_open = AsyncGens()
-        # Found in the instance first, and quicker; it goes when there are hosts, or when the loop is closed.
-        self.__dict__["call_soon"] = hostless_call_soon(strategy.add)
+        self._asyncgens_open: AsyncGens | None = None
+        self.hooked = False
+        self.call_soon = hostless_call_soon(strategy.add)
         trace.bind(self)
 
     # --- time
@@ -143,30 +149,20 @@ class SimLoop(NoRealWorld):
         """Nothing is ready: move to the next timer. Raise Stalled if there is none."""
         time_ns = self._timers.next_ns()
         if time_ns is None:
-            raise Stalled(tuple(await_site(task) for task in self.live_tasks()), self._brakes.paused())
+            raise Stalled(Sites(self.live_tasks()), self._brakes.paused())
         self._move_to(time_ns)
 
     # --- scheduling
 
-    def call_soon(
+    # Adds a callback to those that are ready; raises RuntimeError once the loop is closed. No method, because every
+    # step asks for it, and a slot is found quicker; nor bound to the loop, which would then hold itself.
+    call_soon: Callable[..., asyncio.Handle]  # type: ignore[assignment]
+
+    def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Add a callback to those that are ready. Raise RuntimeError once the loop is closed."""
-        if context is None:
-            context = copy_context()
-        ready: Ready
-        if type(callback) is STEP_TYPE:
-            handle, ready = NO_HANDLE, (callback, context)
-        else:
-            handle = ready = BlankHandle()
-            handle._callback = callback
-            handle._args = args
-            handle._context = context
-        if not self._hosted or self._admits(callback, args, context):
-            self._add(ready)
-        return handle
-
-    call_soon_threadsafe = call_soon  # There is one thread only.
+        """Do the same: there is one thread only."""
+        return self.call_soon(callback, *args, context=context)
 
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -190,7 +186,7 @@ class SimLoop(NoRealWorld):
         timer._callback = callback
         timer._args = args
         timer._context = context
-        if when == math.inf or (self._hosted and not self._admits(callback, args, context)):
+        if when == math.inf or (self._hosted and not admits(self._graveyard, callback, args, context)):
             return timer
         when_ns = round(when * SECOND_NS)
         # Rounded down, it would fire before its instant, and code that then waits for the rest would wait for ever.
@@ -202,18 +198,6 @@ class SimLoop(NoRealWorld):
             self._add(timer)
         return timer
 
-    def _admits(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> bool:
-        """Give the context to the current host if it has none; refuse what dead code schedules."""
-        life = INCARNATION.get()
-        if life is None:
-            return True
-        if INCARNATION not in context:
-            context.run(INCARNATION.set, life)
-        if life.alive:
-            return True
-        self._graveyard.keep((callback, args))
-        return False
-
     # --- tasks and futures
 
     def next_serial(self) -> int:
@@ -223,6 +207,8 @@ class SimLoop(NoRealWorld):
 
     def current_serial(self) -> int:
         """Return the serial of the running task, 0 if none runs."""
+        if self._thread_id is None:
+            return 0
         task = _current_task(self)
         return task.serial if type(task) is SimTask else 0
 
@@ -239,30 +225,32 @@ class SimLoop(NoRealWorld):
         if context is None:
             context = copy_context()
             if life is None and INCARNATION not in context:
-                # Said outright: else the first host that wakes the harness's task would make it its own.
-                context.run(INCARNATION.set, None)
+                context = on_no_host(context)
         elif INCARNATION in context:
             life = context[INCARNATION]
         elif life is not None:
             context.run(INCARNATION.set, life)
         if name is None:
-            host = "" if life is None else f"{life.host.name}/"
-            name = f"{host}{serial}:{getattr(coro, '__name__', '') or type(coro).__name__}"
+            what = coro.__name__ if type(coro) is CoroutineType else name_of(coro)
+            name = f"{serial}:{what}" if life is None else f"{life.host.name}/{serial}:{what}"
         else:
             name = str(name)
         trace, mark = self.trace, serial << LOG_SHIFT
         trace.log.append(mark | LOG_BIRTH)
         trace.names.append(name)
+        # Before the C constructor, which puts it into the line, where a strategy asks whose step it is.
         task = _new_task(SimTask)
-        task.serial = serial
-        task.mark = mark
-        task.life = life
+        task.serial, task.mark, task.life = serial, mark, life
         if options or self._eager:
             options = self._eager | options
             _init_task(task, coro, loop=self, name=name, context=context, **options)
         else:
             _init_task(task, coro, loop=self, name=name, context=context)
-        self._tasks.add(task)
+        registry = self._tasks
+        held = registry.held
+        held[serial] = task
+        if len(held) > registry.held_max:
+            registry.drop_ended()
         return task
 
     def live_tasks(self) -> list[AnyTask]:
@@ -279,13 +267,20 @@ class SimLoop(NoRealWorld):
 
     # --- running
 
+    def _main_ended(self, task: asyncio.Task[Any]) -> None:
+        # With these two the run is over already.
+        if task.cancelled() or not isinstance(task.exception(), _FATAL):
+            self._stopping = True
+
     def run_forever(self) -> None:
         """Run until stop() is called. Raise Stalled, StepLimit, TimeLimit, or what a hook raises."""
         if self._closed or events._get_running_loop() is not None:
             self._check_closed()
             self._check_running()
-        hooks_before = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=self._asyncgens_open.asked, finalizer=self._finalize_generator)
+        hooks_before = None
+        if not self.hooked:
+            hooks_before = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(self.generator_asked, self.generator_dropped)
         self._thread_id = threading.get_ident()
         events._set_running_loop(self)
         try:
@@ -294,41 +289,47 @@ class SimLoop(NoRealWorld):
             self._stopping = False
             self._thread_id = None
             events._set_running_loop(None)
-            sys.set_asyncgen_hooks(*hooks_before)
+            if hooks_before is not None:
+                sys.set_asyncgen_hooks(*hooks_before)
 
     def _drive(self) -> None:
         """Step until stopped. This is the hot path: each line of it counts in every figure."""
-        ready, take = self._strategy.ready, self._strategy.take
         log, after_step, braked = self.trace.log, self.after_step, self._brakes.lives
         steps, check_at = self.steps, self._check_at
-        while True:
-            if not ready:
-                if self._stopping:
-                    return
-                self._advance()
-            taken: Any = take()
+        callback = context = args = None
+        taken: Any
+        for taken in picks_of(self._strategy):
             if type(taken) is tuple:
                 callback, context = taken
-                args, owner = (), callback.__self__
                 if braked and self._brakes.stops(SimHandle(callback, (), context), self.time_ns):
                     continue
+                try:
+                    log.append(callback.__self__.mark)
+                except AttributeError:  # A task that somebody made by hand.
+                    log.append(0)
+                args = None
+            elif taken is None:
+                if self._stopping:
+                    break
+                self._advance()
+                continue
             else:
-                callback = taken._callback
+                callback, context, args = taken._callback, taken._context, taken._args
                 if callback is None or (braked and self._brakes.stops(taken, self.time_ns)):
                     continue
-                context, args = taken._context, taken._args
-                owner = getattr(callback, "__self__", None)
-            log.append(owner.mark if type(owner) is SimTask else 0)
-            steps += 1
-            self.steps = steps
+                owner = None if type(callback) is FunctionType else getattr(callback, "__self__", None)  # Quicker.
+                log.append(owner.mark if type(owner) is SimTask else 0)
+            self.steps = steps = steps + 1
             if steps >= check_at:
                 check_at = self._check(callback)
             try:
-                # Steps of tasks have no arguments, and a call without unpacking is a good deal quicker.
-                if args:
-                    context.run(callback, *args)
-                else:
+                # A call without unpacking is quicker. Steps of tasks have no arguments, callbacks of futures one.
+                if not args:
                     context.run(callback)
+                elif len(args) == 1:
+                    context.run(callback, args[0])
+                else:
+                    context.run(callback, *args)
             except BaseException as error:
                 self._step_failed(error, callback, context)
             if after_step:
@@ -336,11 +337,15 @@ class SimLoop(NoRealWorld):
                 for hook in after_step:
                     hook()
             if self._stopping:
-                return
+                break
+        # The traceback of an error in the last step holds this frame: it must not hold the task that has the error.
+        taken = callback = context = args = owner = None
 
     def _check(self, callback: object) -> int:
         """Now and then: look at the limit of steps, trim the log, and let time pass for a program that only spins;
         return at which step to come back."""
+        if self._watch is None:
+            self._watch = Watch(self._step_limit)
         self._check_at, pass_ns = self._watch.look(self.steps, self.time_ns, callback)
         self.trace.trim()
         if pass_ns:
@@ -360,9 +365,19 @@ class SimLoop(NoRealWorld):
 
     # --- async generators
 
-    def _finalize_generator(self, generator: AnyGenerator) -> None:
+    def generator_asked(self, generator: AnyGenerator) -> None:
+        """Take note of a generator's first step."""
+        if self._asyncgens_open is None:
+            self._asyncgens_open = AsyncGens()
+        self._asyncgens_open.asked(generator)
+
+    def knows_generator(self, generator: AnyGenerator) -> bool:
+        """Return whether a generator was asked in this run first, and was not dropped yet."""
+        return self._asyncgens_open is not None and id(generator) in self._asyncgens_open._entries
+
+    def generator_dropped(self, generator: AnyGenerator) -> None:
         """Close a dropped generator in a task of its host; a dead host's goes to the graveyard."""
-        life = self._asyncgens_open.forget(generator)
+        life = None if self._asyncgens_open is None else self._asyncgens_open.forget(generator)
         if life is not None and not life.alive:
             self._graveyard.keep_generator(generator, life)
         elif not self.is_closed():
@@ -373,14 +388,17 @@ class SimLoop(NoRealWorld):
 
     def has_open_generators(self) -> bool:
         """Return whether any async generator is unfinished."""
-        return self._asyncgens_open.any_open()
+        return self._asyncgens_open is not None and self._asyncgens_open.any_open()
+
+    def _take_generators(self, wanted: Callable[[Incarnation | None], bool]) -> list[OwnedGenerator]:
+        return [] if self._asyncgens_open is None else self._asyncgens_open.take(wanted)
 
     async def shutdown_asyncgens(self) -> None:
         """Close all unfinished async generators, by age of their first step."""
         self._asyncgens_shutdown_called = True
         closings = [
             self.create_task(generator.aclose(), context=None if life is None else context_of(life))
-            for generator, life in self._asyncgens_open.take(lambda life: True)
+            for generator, life in self._take_generators(lambda life: True)
         ]
         for error in await asyncio.gather(*closings, return_exceptions=True):
             if isinstance(error, Exception):
@@ -391,7 +409,7 @@ class SimLoop(NoRealWorld):
     def host_started(self) -> None:
         """From here on, look at whose handles are scheduled."""
         self._hosted = True
-        self.__dict__.pop("call_soon", None)
+        self.call_soon = hosted_call_soon(self._add, partial(admits, self._graveyard))
 
     def hold(self, life: Incarnation) -> None:
         """Pause: from the next step on, set aside what `life` would run; its timers come due, and are set aside too."""
@@ -413,7 +431,7 @@ class SimLoop(NoRealWorld):
         """Power loss: whatever belongs to `life` (already marked dead) runs no more, not even its `finally` blocks."""
         self._brakes.bury(life)
         self._tasks.abandon(life, self._graveyard)
-        for generator, _ in self._asyncgens_open.take(lambda owner: owner is life):
+        for generator, _ in self._take_generators(lambda owner: owner is life):
             self._graveyard.keep_generator(generator, life)
         self._timers.keep(self._outlives_crash)
 
@@ -435,14 +453,14 @@ class SimLoop(NoRealWorld):
     def finish(self) -> None:
         """End the run: seal the trace, count what was lost, bury all that is left, and close."""
         self.trace.seal()
-        self._tasks.find_lost()
-        self._tasks.sealed = True
-        self._tasks.abandon_all(self._graveyard)
-        for generator, life in self._asyncgens_open.take(lambda life: True):
+        self._tasks.seal(self._graveyard)
+        for generator, life in self._take_generators(lambda life: True) if self._asyncgens_open is not None else ():
             self._graveyard.keep_generator(generator, life)
-        # Closed first: what dying code schedules has nowhere to go.
+        # Closed first: what dying code schedules has nowhere to go. Nor does it count what else it asks for in vain.
         self.close()
+        refused = len(self.refusals)
         self._graveyard.bury()
+        del self.refusals[refused:]
         # A sealed trace asks nobody; and who keeps it shall not keep the loop, nor leave it to the garbage collection.
         self.trace.bind(_NOBODY)
 
@@ -455,9 +473,12 @@ class SimLoop(NoRealWorld):
         if self._thread_id is not None:
             raise RuntimeError("Cannot close a running event loop")
         self._closed = True
-        self.__dict__.pop("call_soon", None)
         self._timers.clear()
         self._add = _refuse_closed
+        if self._hosted:
+            self.call_soon = hosted_call_soon(_refuse_closed, partial(admits, self._graveyard))
+        else:
+            self.call_soon = _CLOSED_CALL_SOON
 
 
 class _Nobody:
@@ -474,3 +495,6 @@ _NOBODY = _Nobody()
 
 def _refuse_closed(handle: Ready) -> None:
     raise RuntimeError("Event loop is closed")
+
+
+_CLOSED_CALL_SOON = hostless_call_soon(_refuse_closed)

@@ -30,26 +30,26 @@ class LostException:
 
 
 class TaskRegistry:
-    """Holds tasks strongly; `lost` are the errors found so far, until it is `sealed`."""
+    """Holds tasks strongly; `lost` are the errors found so far, until it is `sealed`.
 
-    __slots__ = ("_held_limit", "_tasks", "lost", "sealed")
+    The loop adds to `held`, by serial, and past `held_max` it calls `drop_ended`."""
+
+    __slots__ = ("held", "held_max", "lost", "sealed")
 
     def __init__(self) -> None:
-        self._tasks: dict[int, AnyTask] = {}
-        self._held_limit = _HELD_MIN
+        self.held: dict[int, AnyTask] = {}
+        self.held_max = _HELD_MIN
         self.lost: list[LostException] = []
         self.sealed = False
 
-    def add(self, task: AnyTask) -> None:
-        """Hold a task."""
-        self._tasks[task.serial] = task
-        if len(self._tasks) > self._held_limit:
-            self._tasks = {s: t for s, t in self._tasks.items() if not t.done() or t._log_traceback}
-            self._held_limit = max(_HELD_MIN, 2 * len(self._tasks))
+    def drop_ended(self) -> None:
+        """Let go of the tasks that have ended well."""
+        self.held = {serial: task for serial, task in self.held.items() if not task.done() or task._log_traceback}
+        self.held_max = max(_HELD_MIN, 2 * len(self.held))
 
     def live(self) -> list[AnyTask]:
         """Return the tasks that have not ended, by age, those of dead hosts left out."""
-        live = [t for t in self._tasks.values() if not t.done() and (t.life is None or t.life.alive)]
+        live = [t for t in self.held.values() if not t.done() and (t.life is None or t.life.alive)]
         # An eager task may be registered after its children.
         return sorted(live, key=hash) if len(live) > 1 else live
 
@@ -75,7 +75,10 @@ class TaskRegistry:
 
     def find_lost(self) -> None:
         """Add the exceptions of living hosts' tasks that nobody awaited, by age."""
-        unseen = [t for t in self._tasks.values() if t._log_traceback]
+        self._find_lost(self.held.values())
+
+    def _find_lost(self, tasks: Iterable[AnyTask]) -> None:
+        unseen = [task for task in tasks if task._log_traceback]
         for task in sorted(unseen, key=hash) if unseen else ():
             if task.life is not None and not task.life.alive:
                 continue
@@ -84,14 +87,19 @@ class TaskRegistry:
 
     def abandon(self, life: Incarnation, graveyard: Graveyard) -> None:
         """Bring all tasks of a life to the graveyard."""
-        self._bury(
-            [self._tasks.pop(task.serial) for task in list(self._tasks.values()) if task.life is life], graveyard
-        )
+        self._bury([self.held.pop(task.serial) for task in list(self.held.values()) if task.life is life], graveyard)
 
-    def abandon_all(self, graveyard: Graveyard) -> None:
-        """Bring all tasks to the graveyard."""
-        tasks, self._tasks = self._tasks, {}
-        self._bury(tasks.values(), graveyard)
+    def seal(self, graveyard: Graveyard) -> None:
+        """The run is over: count what is lost, and bring all tasks to the graveyard."""
+        held, self.held = self.held, {}
+        for task in held.values():
+            # One look tells most runs: they leave nothing.
+            if task._log_traceback or not task.done():
+                self._find_lost(held.values())
+                self.sealed = True
+                self._bury(held.values(), graveyard)
+                break
+        self.sealed = True
 
     def _bury(self, tasks: Iterable[AnyTask], graveyard: Graveyard) -> None:
         for task in tasks:

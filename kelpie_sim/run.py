@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from kelpie_sim import libraries
@@ -35,16 +36,38 @@ def run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
 
 def _guarded_run(loop: SimLoop, streams: Streams, main: Coroutine[Any, Any, T]) -> T:
     try:
-        result: T = loop.run_until_complete(main)
+        result = loop.run_until_complete(main) if type(main) is not CoroutineType else _result_of(main, loop)
         if loop.live_tasks():
             loop.release_all()
             loop.run_until_complete(_cancel_all(loop))
         if loop.has_open_generators():
             loop.run_until_complete(loop.shutdown_asyncgens())
-        return result
+        return result  # type: ignore[no-any-return]
     finally:
         loop.trace.record("tape", streams.tape.fingerprint())
         loop.finish()
+
+
+def _result_of(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
+    """Do what `loop.run_until_complete` does, and let go of the task: an error's traceback holds this frame, so that
+    the error would hold itself, and with it all of the run, until garbage is collected."""
+    task = loop.create_task(main)
+    task.add_done_callback(loop._main_ended)
+    try:
+        loop.run_forever()
+        if not task.done():
+            raise RuntimeError("Event loop stopped before Future completed.")
+        return task.result()  # type: ignore[no-any-return]
+    except BaseException:
+        if task.done() and not task.cancelled():
+            task.exception()  # Marked as seen: nobody else has the task.
+        raise
+    finally:
+        if not task.done():
+            task.remove_done_callback(loop._main_ended)
+        del task
+        if loop.network is not None:
+            loop.network.program_ended()
 
 
 async def _cancel_all(loop: SimLoop) -> None:

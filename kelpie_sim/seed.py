@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b, shake_128
 from typing import TypeVar
 
@@ -29,20 +29,26 @@ _WORD_RANGE = 1 << WORD_BITS
 _WIDE_RANGE = 1 << 3 * WORD_BITS
 
 
-def _block(words: int) -> tuple[int, int, Callable[[bytes], tuple[int, ...]]]:
+# How many words a block has. Most streams draw little: the first is short, and from a hash that is quick to start.
+_FIRST_WORDS, _BLOCK_WORDS = 16, (64, 256)
+# Words are made from a block by so many at a time: most runs end before they have drawn all of a block.
+_CHUNK_WORDS = (16, 64)
+
+
+def _chunk(words: int) -> tuple[int, int, Callable[[bytes], tuple[int, ...]]]:
     """Return how many bytes so many words take, the mask that makes them words, and what takes them apart."""
     mask = int.from_bytes((_WORD_RANGE - 1).to_bytes(4, "little") * words, "little")
     return 4 * words, mask, struct.Struct(f"<{words}I").unpack
 
 
-# Most streams draw little: the first block is short, and from a hash that is quick to start.
-_BLOCKS = (_block(16), _block(64), _block(256))
+_FIRST_BYTES, _FIRST_MASK, _first_unpacked = _chunk(_FIRST_WORDS)
+_CHUNKS = tuple(_chunk(words) for words in _CHUNK_WORDS)
 
 
 class Stream:
     """A named source of choices. Every method draws at most one entry of the tape unless it says so."""
 
-    __slots__ = ("_blocks", "_channel", "_replays", "_seed", "_words", "name")
+    __slots__ = ("_block", "_blocks", "_channel", "_replays", "_seed", "_words", "name")
 
     def __init__(self, name: str, seed: int, tape: Tape) -> None:
         self.name = name
@@ -51,17 +57,24 @@ class Stream:
         self._replays = tape.replays
         self._words: list[int] = []
         self._blocks = 0
+        # What of the last block was not made into words yet.
+        self._block = b""
 
     def _refill(self) -> None:
-        """Draw a block of words."""
-        number = self._blocks
-        self._blocks = number + 1
-        size, mask, unpack = _BLOCKS[number if number < 2 else 2]
-        if number:
-            block = shake_128(f"{number}/{self._seed}/{self.name}".encode()).digest(size)
-        else:
-            block = blake2b(f"{self._seed}/{self.name}".encode()).digest()
-        self._words += unpack((int.from_bytes(block, "little") & mask).to_bytes(size, "little"))
+        """Make some more words: they are taken from the end, of the list and of the block."""
+        if not self._blocks:
+            self._blocks = 1
+            word_bits = int.from_bytes(blake2b(f"{self._seed}/{self.name}".encode()).digest(), "little") & _FIRST_MASK
+            self._words += _first_unpacked(word_bits.to_bytes(_FIRST_BYTES, "little"))
+            return
+        if not self._block:
+            words = _BLOCK_WORDS[0 if self._blocks == 1 else 1]
+            self._block = shake_128(f"{self._blocks}/{self._seed}/{self.name}".encode()).digest(4 * words)
+            self._blocks += 1
+        size, mask, unpacked = _CHUNKS[0 if self._blocks == 2 else 1]
+        word_bits = int.from_bytes(self._block[-size:], "little") & mask
+        self._block = self._block[:-size]
+        self._words += unpacked(word_bits.to_bytes(size, "little"))
 
     def _word(self) -> int:
         if not self._words:
@@ -163,7 +176,7 @@ class Stream:
             if bound > 1:
                 if not words:
                     refill()
-                    channel.settle()
+                    channel.settle_if_long()
                 index = words.pop() % bound
                 bounds.append(bound)
                 choices.append(index)
@@ -173,6 +186,34 @@ class Stream:
             return taken
 
         return take
+
+    def line_picks(self, line: deque[T]) -> Iterator[T | None]:
+        """Yield the elements that such a function would return, for ever, and None whenever there is no element.
+
+        A loop over it makes no call, which is a good deal quicker, once per step.
+        """
+        if self._replays:
+            taker = self.line_taker(line)
+            while True:
+                yield taker() if line else None
+        channel, words, first, refill = self._channel, self._words, line.popleft, self._refill
+        bounds, choices = channel.new_bounds, channel.new_choices
+        while True:
+            bound = len(line)
+            if bound < 2:
+                yield first() if bound else None
+                continue
+            if not words:
+                refill()
+                channel.settle_if_long()
+            index = words.pop() % bound
+            bounds.append(bound)
+            choices.append(index)
+            taken = first()
+            if index:
+                index -= 1
+                line[index], taken = taken, line[index]
+            yield taken
 
     def unrecorded(self) -> Callable[[], int]:
         """Return a function that draws 30-bit words without a trace on the tape.
@@ -187,6 +228,10 @@ class Stream:
             return words.pop()
 
         return word
+
+    def unrecorded_in_bulk(self) -> tuple[list[int], Callable[[], None]]:
+        """Return the list of such words to pop from, and what to call when it is empty, for whom a call is too slow."""
+        return self._words, self._refill
 
     def follow(self, bound: int) -> int | None:
         """Return the next choice if the tape has one to follow, and record it; None if the choice is the caller's."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.campaign import BASE_SEED, seed_of
 from kelpie_sim.faults import Fault
 from kelpie_sim.options import Swarm
@@ -59,12 +60,14 @@ class SeededTest:
         scenario = searched_by(self.settings.strategy, scenario)
         outcomes: list[Outcome] = []
         row = Row(scenario=scenario.name)
-        for seed in self._seeds(seeds):
-            outcome = simulate(scenario, seed)
-            if outcome.failed:
-                raise SeedFailed(self._account(scenario, outcome))
-            outcomes.append(outcome)
-            row += row_of(outcome)
+        with guards.batch():
+            for seed in self._seeds(seeds):
+                outcomes.append(simulate(scenario, seed))
+                if outcomes[-1].failed:
+                    break
+                row += row_of(outcomes[-1])
+        if outcomes and outcomes[-1].failed:
+            raise SeedFailed(self._account(scenario, outcomes[-1]))
         # Fewer seeds than the scenario's own may well have missed things.
         if self.settings.seed is None and row.seeds >= scenario.seeds and row.never_hit:
             raise SeedFailed(f"never reached in {row.seeds} seeds: {', '.join(row.never_hit)}")

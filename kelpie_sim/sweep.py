@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.errors import FaultNeverFired, SimulationError
 from kelpie_sim.faults import Fault
 from kelpie_sim.outcome import FindingKind, Outcome
@@ -26,15 +27,17 @@ def sweep(make_run: MakeRun, *, kth_max: int = KTH_MAX) -> tuple[Outcome, ...]:
     such a sweep proves nothing. Raise SimulationError when the end is not reached within `kth_max` runs.
     """
     outcomes: list[Outcome] = []
-    for kth in range(kth_max):
-        outcome = make_run(kth)
-        if _is_past_the_end(outcome, kth):
-            if kth == 0:
-                raise FaultNeverFired(f"the sweep of {outcome.scenario} meets no operation that it could fail")
-            return tuple(outcomes)
-        outcomes.append(outcome)
-        if not _reaches(outcome, kth):
-            return tuple(outcomes)  # the run failed by itself before its k-th operation: later ones cannot be judged
+    with guards.batch():
+        for kth in range(kth_max):
+            outcome = make_run(kth)
+            if _is_past_the_end(outcome, kth):
+                if kth == 0:
+                    raise FaultNeverFired(f"the sweep of {outcome.scenario} meets no operation that it could fail")
+                return tuple(outcomes)
+            outcomes.append(outcome)
+            if not _reaches(outcome, kth):
+                # The run failed by itself before its k-th operation: later ones cannot be judged.
+                return tuple(outcomes)
     raise SimulationError(f"the sweep has not reached the end of the run after {kth_max} runs")
 
 

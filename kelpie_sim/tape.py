@@ -21,9 +21,19 @@ from kelpie_sim.errors import NonDeterminism
 
 FORMAT_VERSION = 1
 BOUND_MAX = 2**64 - 1
+# A tape of a few choices is its own fingerprint: to start a hash takes longer than to keep them.
+FINGERPRINT_BYTES, FINGERPRINT_BYTES_MAX = 16, 128
 _BATCH = 1_024
-# What a channel has before its first batch; it is never added to.
+# What a channel has before its first batch; it is never added to. Copied and filled, it is also the quickest way to an
+# array: the constructor looks at each number twice, and tells the interpreter's audit hooks.
 _NOTHING = array("Q")
+
+
+def packed(values: list[int]) -> array[int]:
+    """Return numbers of up to 64 bits as an array."""
+    words = _NOTHING[:]
+    words.fromlist(values)
+    return words
 
 
 class Channel:
@@ -61,9 +71,14 @@ class Channel:
             self._bounds.extend(self.new_bounds)
             self._choices.extend(self.new_choices)
         else:
-            self._bounds, self._choices = array("Q", self.new_bounds), array("Q", self.new_choices)
+            self._bounds, self._choices = packed(self.new_bounds), packed(self.new_choices)
         self.new_bounds.clear()
         self.new_choices.clear()
+
+    def settle_if_long(self) -> None:
+        """Do so once there is a batch of them; for less it would not pay."""
+        if len(self.new_choices) > _BATCH:
+            self.settle()
 
     def bounds(self) -> array[int]:
         """Return all bounds, in order."""
@@ -76,12 +91,18 @@ class Channel:
         return self._choices
 
     def encoded(self) -> bytes:
-        """Return the name and all choices as bytes."""
+        """Return the name and all choices as bytes, nothing if there are none."""
+        bounds, choices = self.new_bounds, self.new_choices
         if self._choices:
-            content = self.bounds().tobytes() + self.choices().tobytes()
-        else:
-            content = array("Q", self.new_bounds + self.new_choices).tobytes()
-        return f"{len(self.name)} {self.name} {len(content)} ".encode() + content
+            bounds, choices = self.bounds().tolist(), self.choices().tolist()
+        elif not choices:
+            return b""
+        try:
+            # Most bounds are small, and a byte each is eight times less to hash.
+            content = bytes(bounds) + bytes(choices)
+        except ValueError:
+            content = packed(bounds + choices).tobytes()
+        return f"{len(self.name)} {self.name} {len(choices)} {len(content)} ".encode() + content
 
     def follows(self) -> bool:
         """Return whether the next choice of a tape that replays or continues is the script's."""
@@ -191,9 +212,11 @@ class Tape:
     __hash__ = None  # type: ignore[assignment]  # A tape grows, so it cannot be a key.
 
     def fingerprint(self) -> bytes:
-        """Return 16 bytes that differ when any recorded choice does."""
-        made = [channel.encoded() for _, channel in sorted(self._channels.items()) if channel]
-        return blake2b(b"".join(made), digest_size=16).digest()
+        """Return some bytes that differ when any recorded choice does."""
+        content = b"".join([self._channels[name].encoded() for name in sorted(self._channels)])
+        if len(content) <= FINGERPRINT_BYTES_MAX:
+            return content
+        return blake2b(content).digest()[:FINGERPRINT_BYTES]
 
     def to_json(self) -> bytes:
         """Return the tape as JSON: per stream the bounds and the choices."""

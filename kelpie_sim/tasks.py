@@ -13,7 +13,7 @@ from contextvars import Context, copy_context
 from types import MethodType, NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from kelpie_sim.incarnation import Incarnation
+from kelpie_sim.incarnation import INCARNATION, Incarnation
 
 if TYPE_CHECKING:
     from kelpie_sim.loop import SimLoop
@@ -24,8 +24,7 @@ T = TypeVar("T")
 class SimTask(asyncio.Task[T], Generic[T]):
     """A task that hashes by its serial number; `mark` is its entry in the log of a trace, computed once.
 
-    Only the loop makes them, and sets the three before the C constructor, which puts the task into a set, and so hashes
-    it. A constructor in Python would come on top of that.
+    Only the loop makes them, and sets the three before the C constructor.
     """
 
     __slots__ = ("life", "mark", "serial")
@@ -198,6 +197,29 @@ def hostless_call_soon(add: Callable[[Ready], None]) -> Callable[..., SimHandle]
     return call_soon
 
 
+def hosted_call_soon(
+    add: Callable[[Ready], None], admits: Callable[[Callable[..., object], tuple[object, ...], Context], bool]
+) -> Callable[..., SimHandle]:
+    """Return the `call_soon` of a loop that has hosts: it asks whether the one that runs may still schedule."""
+
+    def call_soon(callback: Callable[..., object], *args: object, context: Context | None = None) -> SimHandle:
+        if context is None:
+            context = copy_context()
+        ready: Ready
+        if type(callback) is STEP_TYPE:
+            handle, ready = NO_HANDLE, (callback, context)
+        else:
+            handle = ready = BlankHandle()
+            handle._callback = callback
+            handle._args = args
+            handle._context = context
+        if admits(callback, args, context):
+            add(ready)
+        return handle
+
+    return call_soon
+
+
 # Of whatever result.
 AnyTask = SimTask[Any]
 # What waits for its turn, with a handle and without.
@@ -208,6 +230,29 @@ Ready = Handle | Step
 def callback_of(ready: Ready) -> Callable[..., object] | None:
     """Return what is called when its turn comes; None if it was cancelled."""
     return ready[0] if isinstance(ready, tuple) else ready._callback
+
+
+def _no_host() -> Context:
+    context = Context()
+    context.run(INCARNATION.set, None)
+    return context
+
+
+_NO_HOST = _no_host()
+
+
+def on_no_host(context: Context) -> Context:
+    """Return a context that says outright that it belongs to no host: else the first host that wakes the harness's task
+    would make it its own."""
+    if not context:
+        return _NO_HOST.copy()
+    context.run(INCARNATION.set, None)
+    return context
+
+
+def name_of(coro: object) -> str:
+    """Return what to call what a task runs, of whatever type."""
+    return getattr(coro, "__name__", "") or type(coro).__name__
 
 
 def shown_callback(kind: type, callback: object) -> str:

@@ -14,13 +14,15 @@ the run.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
 from marshal import dumps
+from struct import Struct
 from typing import Protocol
 
 import attrs
+
+from kelpie_sim.tape import packed
 
 Field = int | str | bytes
 
@@ -30,11 +32,16 @@ LOG_STEP, LOG_TIME, LOG_BIRTH = 0, 1, 2
 LOG_LENGTH_MAX = 8_192
 _PENDING_MAX = 256
 # How pending records become bytes: with kinds and lengths, by content alone (later formats look at addresses), in C. A
-# list begins with its kind and its length, which are left out: a digest must not depend on when the batches end.
+# list begins with its kind and its length, which are left out: a digest must not depend on when the batches end. So do
+# a tuple, and a text.
 _MARSHAL_FORMAT, _LIST_HEAD_BYTES = 2, 5
 _PLAIN = frozenset((int, str, bytes))
-# In place of a hash of which there is none.
-_NOTHING = bytes(blake2b.MAX_DIGEST_SIZE)
+# What a trace is made of, and up to how many bytes each part is kept as it is: to start a hash, and to end it, costs
+# more than to hash what a small run leaves. Past that a running hash stands for it; so the content alone decides.
+_STEPS, _NAMES, _RECORDS = range(3)
+_PLAIN_BYTES_MAX = 4_096
+_LENGTHS = Struct("<3Q")
+DIGEST_BYTES = 16
 # The kinds of the entries that are not records but come from the log of the loop.
 STEP, BORN = "step", "born"
 
@@ -73,8 +80,7 @@ class Trace:
     """The account of one run. With `keep`, its entries are kept too, to look at the run."""
 
     __slots__ = (
-        "_clock", "_entries", "_log_hash", "_log_steps", "_log_time_ns", "_name_hash", "_pending", "_record_hash",
-        "_sealed", "count", "log", "names",
+        "_accounts", "_clock", "_entries", "_log_steps", "_log_time_ns", "_pending", "_sealed", "count", "log", "names",
     )  # fmt: skip
 
     def __init__(self, keep: bool = False) -> None:
@@ -82,10 +88,8 @@ class Trace:
         self.log: list[int] = []
         self.names: list[str] = []
         self._entries: list[Entry] | None = [] if keep else None
-        # A hash each, so that the digest does not depend on when the batches end; made when the first one does.
-        self._log_hash: blake2b | None = None
-        self._name_hash: blake2b | None = None
-        self._record_hash: blake2b | None = None
+        # Steps, names and records, each by itself, so that the digest does not depend on when the batches end.
+        self._accounts: list[bytes | blake2b] = [b"", b"", b""]
         self._pending: list[tuple[tuple[int, int, int], str, tuple[Field, ...]]] = []
         self._clock: Clock | None = None
         self._log_time_ns = 0
@@ -117,9 +121,10 @@ class Trace:
         if not self._sealed:
             self._drain_log()
             self._drain_records()
-        hashes = self._log_hash, self._name_hash, self._record_hash
-        parts = [_NOTHING if each is None else each.digest() for each in hashes]
-        return blake2b(b"".join(parts), digest_size=16).hexdigest()
+        log, names, records = [each if isinstance(each, bytes) else each.digest() for each in self._accounts]
+        head = _LENGTHS.pack(len(log), len(names), len(records))
+        # Cut short: to ask for a short one takes as long as the hash itself.
+        return blake2b(head + log + names + records).digest()[:DIGEST_BYTES].hex()
 
     def entries(self) -> tuple[Entry, ...]:
         """Return an entry per step, birth and record, in order; nothing unless kept."""
@@ -132,8 +137,12 @@ class Trace:
 
     def seal(self) -> None:
         """Take no more records and no more steps."""
-        self._drain_log()
-        self._drain_records()
+        if not self._sealed and self._entries is None:
+            self._drain_names_and_records()
+            self._drain_steps()
+        if self.log or self.names or self._pending:
+            self._drain_log()
+            self._drain_records()
         self._sealed = True
 
     def trim(self) -> None:
@@ -148,17 +157,44 @@ class Trace:
             return
         if self._entries is not None:
             self._keep_log(self._entries)
-        if self.log:
-            self._log_hash = _hashed(self._log_hash, array("Q", self.log).tobytes())
-            self.log.clear()
+        self._drain_steps()
         if self.names:
-            self._name_hash = _hashed(self._name_hash, dumps(self.names, _MARSHAL_FORMAT)[_LIST_HEAD_BYTES:])
+            self._add(_NAMES, dumps(self.names, _MARSHAL_FORMAT)[_LIST_HEAD_BYTES:])
             self.names.clear()
+
+    def _drain_steps(self) -> None:
+        if self.log:
+            self._add(_STEPS, packed(self.log).tobytes())
+            self.log.clear()
 
     def _drain_records(self) -> None:
         if self._pending and not self._sealed:
-            self._record_hash = _hashed(self._record_hash, dumps(self._pending, _MARSHAL_FORMAT)[_LIST_HEAD_BYTES:])
+            self._add(_RECORDS, dumps(self._pending, _MARSHAL_FORMAT)[_LIST_HEAD_BYTES:])
         self._pending.clear()
+
+    def _drain_names_and_records(self) -> None:
+        """Do both by one call, since the interpreter tells its audit hooks of each, which takes longer."""
+        names, pending = self.names, self._pending
+        if names and pending:
+            both = dumps((names, pending), _MARSHAL_FORMAT)
+            start = 2 * _LIST_HEAD_BYTES
+            text = "".join(names)
+            size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+            end = start + _LIST_HEAD_BYTES * len(names) + size
+            self._add(_NAMES, both[start:end])
+            self._add(_RECORDS, both[end + _LIST_HEAD_BYTES :])
+            names.clear()
+            pending.clear()
+
+    def _add(self, account: int, data: bytes) -> None:
+        before = self._accounts[account]
+        if not before and len(data) <= _PLAIN_BYTES_MAX:
+            self._accounts[account] = data
+        elif isinstance(before, bytes):
+            data = before + data if before else data
+            self._accounts[account] = data if len(data) <= _PLAIN_BYTES_MAX else blake2b(data)
+        else:
+            before.update(data)
 
     def _keep_log(self, entries: list[Entry]) -> None:
         names = iter(self.names)
@@ -174,14 +210,6 @@ class Trace:
 
     def _logged(self, serial: int, kind: str, fields: tuple[Field, ...] = ()) -> Entry:
         return Entry(step=self._log_steps, time_ns=self._log_time_ns, serial=serial, kind=kind, fields=fields)
-
-
-def _hashed(before: blake2b | None, data: bytes) -> blake2b:
-    """Return the hash of what was hashed before, and of some more."""
-    if before is None:
-        return blake2b(data)
-    before.update(data)
-    return before
 
 
 def first_difference(a_lines: Sequence[str], b_lines: Sequence[str]) -> tuple[int, str, str] | None:

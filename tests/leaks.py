@@ -108,6 +108,7 @@ REFUSED: dict[str, tuple[Leak, str]] = {
     "name look-up": (lambda: socket.getaddrinfo("127.0.0.1", 80), "socket.getaddrinfo"),
     "process": (lambda: subprocess.run([sys.executable, "-c", ""], check=True), "subprocess.Popen"),
     "database file": (lambda: sqlite3.connect(os.devnull).close(), "sqlite3.connect"),
+    "database file, past connect": (lambda: sqlite3.Connection(os.devnull).close(), "sqlite3.connect"),
     "blocking sleep": (lambda: time.sleep(0), "time.sleep"),
 }
 # With the rungs that must see it.

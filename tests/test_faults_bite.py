@@ -23,7 +23,7 @@ from kelpie_core.records import BLOCKS, STORE_OPERATIONS
 from kelpie_sim.agents import faults
 from kelpie_sim.agents.audit import records_of
 from kelpie_sim.agents.cluster import Cluster, ServerGone
-from kelpie_sim.agents.faults import MODEL_CALL, MODEL_CHUNK, OPERATIONS
+from kelpie_sim.agents.faults import MODEL_CALL, MODEL_CHUNK, OPERATIONS, SANDBOX_START, TOOL_RUN
 from kelpie_sim.agents.scenarios.common import call
 from kelpie_sim.errors import UnknownOperation
 from kelpie_sim.faults import Fault, FaultReport
@@ -274,6 +274,37 @@ BITES = (
         bitten=Seen(("", "not JSON", "whole")),
     ),
     Bite(
+        fault=faults.LlmContextOverflow(on=MODEL_CALL),
+        deed=HELLO,
+        without=HELLO_SAID,
+        bitten=Seen("ModelError llm_context_overflow"),
+    ),
+    Bite(
+        fault=faults.LlmEmptyReply(on=MODEL_CALL),
+        deed=HELLO,
+        without=HELLO_SAID,
+        bitten=Seen(("", None, "whole")),
+    ),
+    Bite(
+        fault=faults.LlmGarbledChunk(on=MODEL_CHUNK, after=1),
+        deed=HELLO,
+        without=HELLO_SAID,
+        bitten=Seen("ModelError llm_error"),
+    ),
+    Bite(
+        fault=faults.LlmErrorInStream(on=MODEL_CHUNK, after=1),
+        deed=HELLO,
+        without=HELLO_SAID,
+        bitten=Seen("ModelError llm_error"),
+    ),
+    Bite(
+        fault=faults.LlmHang(on=MODEL_CHUNK, after=1, hang_ms=120_000),
+        deed=HELLO,
+        without=HELLO_SAID,
+        bitten=Seen("ModelError llm_timeout"),
+        later_ms=120_000,
+    ),
+    Bite(
         fault=faults.LlmCrash(on=MODEL_CALL),
         deed=HELLO,
         without=HELLO_SAID,
@@ -310,6 +341,57 @@ BITES = (
         without=NOTED,
         bitten=Seen(GONE, ("n1",), went_down=True),
     ),
+    Bite(
+        fault=faults.SandboxBootFail(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen("ToolError"),
+    ),
+    Bite(
+        fault=faults.SandboxExecFail(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen("ToolError"),
+    ),
+    Bite(
+        fault=faults.SandboxPoolExhausted(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen("ToolError"),
+        later_ms=round(TOOL_SECONDS * 1_000),
+    ),
+    Bite(
+        fault=faults.SandboxCrash(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen(("error", "the tool was ended: its process ended before it returned"), ("n1",)),
+    ),
+    Bite(
+        fault=faults.SandboxExecTimeout(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen(("error", "the tool was ended: it did not return in time"), ("n1",)),
+        later_ms=round(TOOL_SECONDS * 1_000),
+    ),
+    Bite(
+        fault=faults.SandboxOutOfMemory(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen(("error", "MemoryError: the tool needs more memory than it may have")),
+    ),
+    Bite(
+        fault=faults.SandboxOutputTooBig(),
+        deed=note,
+        without=NOTED,
+        bitten=Seen(("error", "the tool returned more bytes than are allowed"), ("n1",)),
+    ),
+    Bite(
+        fault=faults.SandboxLeakOnTerminate(latency_ms=1_234),
+        deed=note,
+        without=NOTED,
+        bitten=NOTED,
+        later_ms=1_234,
+    ),
 )
 
 # What a fault spares, whatever its filter says: a deed at which it finds nothing to do.
@@ -329,6 +411,14 @@ SPARED = (
     (faults.LlmSlow(on=MODEL_CALL), HELLO),
     (faults.LlmStreamCut(on=MODEL_CALL), HELLO),
     (faults.LlmMalformedToolCall(), HELLO),
+    (faults.LlmContextOverflow(on=MODEL_CHUNK), HELLO),
+    (faults.LlmEmptyReply(on=MODEL_CHUNK), HELLO),
+    (faults.LlmGarbledChunk(on=MODEL_CALL), HELLO),
+    (faults.LlmErrorInStream(on=MODEL_CALL), HELLO),
+    (faults.LlmHang(on=MODEL_CALL), HELLO),
+    (faults.ToolFail(on=SANDBOX_START), note),
+    (faults.SandboxBootFail(on=TOOL_RUN), note),
+    (faults.SandboxCrash(on=SANDBOX_START), note),
 )
 
 

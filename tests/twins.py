@@ -22,6 +22,7 @@ from kelpie_core.model.message import Role
 from kelpie_core.model.tool import Tool, ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import Usage
 from kelpie_core.ports import (
+    AgentView,
     ModelChunk,
     ModelFinished,
     ModelRequest,
@@ -84,7 +85,13 @@ class NoTools:
     """A tool runner that must not be called."""
 
     async def run(
-        self, tool: Tool, call: ToolCall, arguments: JsonObject, environment: Mapping[str, str], seconds_max: float
+        self,
+        tool: Tool,
+        call: ToolCall,
+        arguments: JsonObject,
+        environment: Mapping[str, str],
+        seconds_max: float,
+        view: AgentView | None = None,
     ) -> ToolReturn:
         """Raise."""
         raise InvariantBroken(f"the tool {tool.name} was called")
@@ -264,7 +271,13 @@ class ScriptedTools:
     asked: list[tuple[str, JsonObject, dict[str, str], float]] = attrs.field(factory=list)
 
     async def run(
-        self, tool: Tool, call: ToolCall, arguments: JsonObject, environment: Mapping[str, str], seconds_max: float
+        self,
+        tool: Tool,
+        call: ToolCall,
+        arguments: JsonObject,
+        environment: Mapping[str, str],
+        seconds_max: float,
+        view: AgentView | None = None,
     ) -> ToolReturn:
         """Return what the tool's act says."""
         act = self.acts.get(tool.name, Act())

@@ -46,11 +46,16 @@ PORTS = {
 }
 ENGINE_PORTS = ("network", "disk", "host", "http", "nemesis")
 ALIASES = {
+    "AgentSandboxLeakOnTerminate": ("SandboxLeakOnTerminate",),
+    "AgentSandboxPoolExhausted": ("SandboxPoolExhausted",),
     "ClusterSplitBrain": ("nemesis halves", "nemesis split", "nemesis bridge"),
     "CPUStarvation": ("CpuStarvation",),
     "CrashAfterWrite": ("DiskCrash", "CrashAfterCommit"),
     "CrashBeforeWrite": ("DiskCrash", "CrashBeforeCommit"),
     "CrashDuringTransaction": ("DiskCrash", "CrashBeforeCommit"),
+    "CustomToolExecFail": ("ToolFail",),
+    "CustomToolExecTimeout": ("ToolTimeout", "SandboxExecTimeout"),
+    "CustomToolSandboxAcquireFail": ("SandboxPoolExhausted",),
     "DiskFull": ("DiskSpaceFull",),
     "HttpConnectionFail": ("NetworkConnectFail",),
     "QuorumLoss": ("nemesis quorum loss",),
@@ -72,13 +77,10 @@ TO_COME = {
         "AgentCallNetworkDelay",
     ),
     "servers of tools (MCP)": ("McpServerCrash", "McpServerSlowStart", "McpToolTimeout", "McpToolFail"),
-    "sandboxes": (
-        "SandboxBootFail", "SandboxCrash", "SandboxPauseFail", "SandboxResumeFail", "SandboxExecFail",
-        "SandboxExecTimeout", "AgentSandboxPoolCreateFail", "AgentSandboxPoolExhausted",
-        "AgentSandboxAffinityViolation", "AgentSandboxLeakOnTerminate",
+    "sandboxes that outlive a call": (
+        "SandboxPauseFail", "SandboxResumeFail", "AgentSandboxPoolCreateFail", "AgentSandboxAffinityViolation",
     ),
     "WebAssembly": ("WasmCompileFail", "WasmInstantiateFail", "WasmExecFail", "WasmExecTimeout", "WasmCacheEvict"),
-    "tools that users write": ("CustomToolExecFail", "CustomToolExecTimeout", "CustomToolSandboxAcquireFail"),
     "snapshots": ("SnapshotCreateFail", "SnapshotCorruption", "SnapshotRestoreFail", "SnapshotTooLarge"),
     "moving agents": (
         "TeleportUploadFail", "TeleportDownloadFail", "TeleportTimeout", "TeleportArchMismatch",

@@ -3,6 +3,9 @@
 `Agent` is what people configure; `AgentHead` is what every turn moves: the next sequence number, the window, the
 lease. They are apart so that renaming an agent does not conflict with its running turn, and so that a step writes a
 hundred bytes instead of the whole system prompt.
+
+Every thread of an agent has a head of its own: the default thread, whose id is the agent's, and each conversation. So
+turns of two conversations run side by side, and one thread never has two.
 """
 
 import datetime as dt
@@ -17,7 +20,9 @@ from kelpie_core.limits import (
     TURN_TOKENS_DEFAULT,
     TURN_TOOL_CALLS_DEFAULT,
 )
+from kelpie_core.model.approval import PendingApproval
 from kelpie_core.model.checks import aware_utc
+from kelpie_core.model.turn import StopReason
 
 
 class AgentType(StrEnum):
@@ -70,6 +75,7 @@ class Agent:
     message_buffer_autoclear: bool = False
     hidden: bool | None = None
     limits: TurnLimits = TurnLimits()
+    last_updated_by_id: str | None = None
     created_at: dt.datetime = attrs.field(validator=aware_utc)
     updated_at: dt.datetime = attrs.field(validator=aware_utc)
     extra: JsonObject = attrs.field(factory=dict)
@@ -94,11 +100,43 @@ class Lease:
 
 
 @attrs.frozen(kw_only=True)
+class LastRun:
+    """When the last run of a thread began and ended, and how."""
+
+    began_at: dt.datetime = attrs.field(validator=aware_utc)
+    completed_at: dt.datetime = attrs.field(validator=aware_utc)
+    stop_reason: StopReason
+
+
+@attrs.frozen(kw_only=True)
 class AgentHead:
-    """What every turn moves. `window` are the spans of messages that the model may see, in order."""
+    """What every turn of a thread moves. `window` are the spans of messages that the model may see, in order.
+
+    `pending` are calls that wait for somebody's answer: no turn begins without it. `cleared` are the messages that a
+    reset took away: they are not there for anybody, although the sweep may not have come to them yet.
+    """
 
     agent_id: str
+    conversation_id: str | None = None
+    organization_id: str = ""
     seq_next: int = 0
     window: tuple[Span, ...] = ()
+    cleared: Span = Span(first=0, end=0)
     token_last: int = 0
     lease: Lease | None = None
+    pending: PendingApproval | None = None
+    last_run: LastRun | None = None
+
+    @property
+    def thread_id(self) -> str:
+        """Return the conversation's id, or on the default thread the agent's."""
+        return self.conversation_id or self.agent_id
+
+    @property
+    def ran_at(self) -> dt.datetime | None:
+        """Return when the last run of the thread ended; None before the first."""
+        return None if self.last_run is None else self.last_run.completed_at
+
+    def hides(self, seq: int) -> bool:
+        """Return whether a reset took that message away."""
+        return self.cleared.first <= seq < self.cleared.end

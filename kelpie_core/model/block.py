@@ -24,6 +24,7 @@ class Block:
     hidden: bool | None = None
     tags: tuple[str, ...] = ()
     metadata: JsonObject = attrs.field(factory=dict)
+    last_updated_by_id: str | None = None
     created_at: dt.datetime = attrs.field(validator=aware_utc)
     updated_at: dt.datetime = attrs.field(validator=aware_utc)
     extra: JsonObject = attrs.field(factory=dict)

@@ -1,4 +1,4 @@
-"""A chat message. Messages of an agent are numbered by `seq`, without a gap in the order in which they were stored."""
+"""A chat message. Messages of a thread are numbered by `seq`, without a gap in the order in which they were stored."""
 
 import datetime as dt
 from enum import StrEnum
@@ -24,14 +24,16 @@ class Role(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """One stored message. Stored once, never changed.
+    """One stored message. Stored once, never changed. On the agent's default thread there is no `conversation_id`.
 
-    `otid` is the client's own id for it: a second message of the agent with the same one is not stored again.
+    `otid` is the client's own id for it: a second message of the thread with the same one is not stored again.
     `approvals` are the answers to approval requests, in the wire's shape.
     """
 
     id: str
     agent_id: str
+    conversation_id: str | None = None
+    organization_id: str = ""
     seq: int
     role: Role
     content: tuple[ContentPart, ...] = ()
@@ -53,3 +55,8 @@ class Message:
     is_error: bool = False
     created_at: dt.datetime = attrs.field(validator=aware_utc)
     extra: JsonObject = attrs.field(factory=dict)
+
+    @property
+    def thread_id(self) -> str:
+        """Return the conversation's id, or on the default thread the agent's."""
+        return self.conversation_id or self.agent_id

@@ -7,6 +7,7 @@ import attrs
 
 from kelpie_core.json_types import JsonObject
 from kelpie_core.limits import TURN_SECONDS_DEFAULT
+from kelpie_core.model.agent import Agent
 from kelpie_core.model.checks import aware_utc
 from kelpie_core.model.turn import StopReason, Turn, Usage
 
@@ -31,10 +32,14 @@ class RunError:
 
 @attrs.frozen(kw_only=True)
 class Run:
-    """One turn's account. `seq_first` is the first message it stored; `cancel_requested` is a caller's wish."""
+    """One turn's account. `seq_first` is the first message it stored; `cancel_requested` is a caller's wish.
+
+    `model`, `model_settings` and `system` are used in place of the agent's: the request's own, else the conversation's.
+    """
 
     id: str
     agent_id: str
+    conversation_id: str | None = None
     organization_id: str
     created_by_id: str
     status: RunStatus
@@ -43,6 +48,9 @@ class Run:
     cancel_requested: bool = False
     seq_first: int = 0
     seconds_max: int = TURN_SECONDS_DEFAULT
+    model: str | None = None
+    model_settings: JsonObject | None = None
+    system: str | None = None
     stop_reason: StopReason | None = None
     error: RunError | None = None
     usage: Usage = Usage()
@@ -50,3 +58,14 @@ class Run:
     created_at: dt.datetime = attrs.field(validator=aware_utc)
     updated_at: dt.datetime = attrs.field(validator=aware_utc)
     completed_at: dt.datetime | None = attrs.field(default=None, validator=aware_utc)
+
+    @property
+    def thread_id(self) -> str:
+        """Return the conversation's id, or on the default thread the agent's."""
+        return self.conversation_id or self.agent_id
+
+    def configured(self, agent: Agent) -> Agent:
+        """Return the agent as this run uses it: with the run's own model, if it has one, and its settings."""
+        if self.model is not None:
+            return attrs.evolve(agent, model=self.model, model_settings=self.model_settings, llm_config=None)
+        return agent if self.model_settings is None else attrs.evolve(agent, model_settings=self.model_settings)

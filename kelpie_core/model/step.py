@@ -1,11 +1,14 @@
-"""A step: one model call with its tools. Written once, in the commit that stores the model's reply."""
+"""A step: one model call with its tools. Written in the commit that stores the model's reply; changed by feedback."""
 
 import datetime as dt
+from typing import Literal
 
 import attrs
 
 from kelpie_core.model.checks import aware_utc
 from kelpie_core.model.turn import StopReason, Usage
+
+Feedback = Literal["positive", "negative"]
 
 
 @attrs.frozen(kw_only=True)
@@ -20,4 +23,6 @@ class Step:
     model: str | None = None
     usage: Usage = Usage()
     stop_reason: StopReason | None = None
+    feedback: Feedback | None = None
+    tags: tuple[str, ...] = ()
     created_at: dt.datetime = attrs.field(validator=aware_utc)

@@ -52,6 +52,7 @@ class Tool:
     default_requires_approval: bool | None = None
     idempotent: bool = False
     metadata: JsonObject = attrs.field(factory=dict)
+    last_updated_by_id: str | None = None
     created_at: dt.datetime = attrs.field(validator=aware_utc)
     updated_at: dt.datetime = attrs.field(validator=aware_utc)
     extra: JsonObject = attrs.field(factory=dict)
@@ -59,11 +60,33 @@ class Tool:
 
 @attrs.frozen(kw_only=True)
 class ToolCall:
-    """A call that the model asked for. `arguments` is the model's text, JSON if the model behaved."""
+    """A call that the model asked for. `arguments` is the model's text, JSON if the model behaved.
+
+    `asks`: it waits for somebody's answer before it runs (or for what it gave, where the client runs it).
+    """
 
     id: str
     name: str
     arguments: str
+    asks: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ClientTool:
+    """A tool that a request brings along and its client runs. It is offered for one run and stored with that only."""
+
+    name: str
+    description: str | None = None
+    parameters: JsonObject | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ClientSkill:
+    """A skill that a request tells of: where the client keeps it, for the system prompt of one run."""
+
+    name: str
+    description: str
+    location: str
 
 
 @attrs.frozen(kw_only=True)

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 import attrs
 
-from kelpie_core.model.tool import ToolCall, ToolReturn
+from kelpie_core.model.message import Message
+from kelpie_core.model.tool import ClientSkill, ClientTool, ToolCall, ToolReturn
 
 
 class Phase(StrEnum):
@@ -28,6 +29,10 @@ class StopReason(StrEnum):
     MAX_TOOL_CALLS = "max_tool_calls"
     MAX_SECONDS = "max_seconds"
     CANCELLED = "cancelled"
+    TOOL_RULE = "tool_rule"
+    NO_TOOL_CALL = "no_tool_call"
+    INVALID_TOOL_CALL = "invalid_tool_call"
+    REQUIRES_APPROVAL = "requires_approval"
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +43,7 @@ class Usage:
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -51,6 +57,7 @@ class Usage:
             completion_tokens=self.completion_tokens + other.completion_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -58,8 +65,11 @@ class Usage:
 class Turn:
     """The state. `serial` grows by one with every transition: a commit that was lost and found again shows by it.
 
-    In ACTING, `pending` are the calls still to run: only the first may have been started. `returned` are the returns
-    of this step so far, in the order of the calls.
+    In ACTING, `pending` are the calls still to run: only the first batch may have been started, which is one call or,
+    at the front, those in `together`. `returned` are the returns of this step so far. `approved` are the calls that
+    somebody let run. `called` are the names of the tools called so far and `branch` the tools that the last one's
+    return leads to (None: any), for the tool rules; `owed` must be called before the turn ends. `goes_on` and `ends`
+    say what the calls of this step want of the turn. `follow_ups` are messages of the input that wait for the returns.
     """
 
     phase: Phase = Phase.NEW
@@ -72,5 +82,15 @@ class Turn:
     step_id: str | None = None
     pending: tuple[ToolCall, ...] = ()
     returned: tuple[ToolReturn, ...] = ()
+    together: tuple[str, ...] = ()
+    approved: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
+    branch: tuple[str, ...] | None = None
+    owed: tuple[str, ...] = ()
+    goes_on: bool = False
+    ends: bool = False
+    follow_ups: tuple[Message, ...] = ()
+    client_tools: tuple[ClientTool, ...] = ()
+    client_skills: tuple[ClientSkill, ...] = ()
     usage: Usage = Usage()
     stop_reason: StopReason | None = None

@@ -2,46 +2,31 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import attrs
 
-from kelpie_core.errors import AlreadyExists, NotFound, StoreError, Unsupported
+from kelpie_core.errors import AlreadyExists, NotFound, StoreError
 from kelpie_core.ids import draw_id
-from kelpie_core.keys import Key
-from kelpie_core.limits import WINDOW_MESSAGES_MAX
 from kelpie_core.model.actor import Actor
-from kelpie_core.model.agent import Agent, AgentHead
+from kelpie_core.model.agent import Agent
 from kelpie_core.model.block import Block
-from kelpie_core.model.content import TextPart
-from kelpie_core.model.message import Message, Role
 from kelpie_core.model.sweep import Sweep
 from kelpie_core.model.tool import Tool
 from kelpie_core.ports import Ports, Transaction
-from kelpie_core.records import AGENTS, BLOCKS, HEADS, MESSAGES, SWEEPS, TOOLS
+from kelpie_core.records import AGENTS, BLOCKS, HEADS, SWEEPS, TOOLS
+from kelpie_core.service.agent_list import EVERY_AGENT, AgentFilter, count_agents, read_agents
+from kelpie_core.service.agent_state import WHOLE, AgentState, Parts, read_state
 from kelpie_core.service.blocks import Blocks, put_changed_block, put_new_block
 from kelpie_core.service.commit import commit
-from kelpie_core.service.drafts import AgentChanges, AgentDraft, BlockChanges, Page, changed
-from kelpie_core.service.history import read_window
-from kelpie_core.service.inputs import check_agent
-from kelpie_core.service.owned import read_all_owned, read_head, read_owned
-from kelpie_core.service.paging import by_creation, read_page
+from kelpie_core.service.departures import check_not_departed, note_departure
+from kelpie_core.service.drafts import AgentChanges, AgentDraft, BlockChanges, Page, changed, over_agent, over_block
+from kelpie_core.service.inputs import check_agent, check_initial
+from kelpie_core.service.new_thread import first_message, following, put_new_thread
+from kelpie_core.service.owned import read_all_owned, read_owned
 from kelpie_core.service.sweeps import run_sweep
 from kelpie_core.service.tools import find_or_make_builtin
-from kelpie_core.turn.window import extended, rendered_system
 
-_DRAFT_ONLY = ("blocks", "tool_names")
-
-
-@attrs.frozen(kw_only=True)
-class AgentState:
-    """All that makes up an agent at one moment. `window_ids` are the last messages that the model may see."""
-
-    agent: Agent
-    head: AgentHead
-    blocks: tuple[Block, ...]
-    tools: tuple[Tool, ...]
-    window_ids: tuple[str, ...]
+_DRAFT_ONLY = ("blocks", "tool_names", "initial_messages")
 
 
 @attrs.frozen
@@ -64,6 +49,7 @@ class Agents:
             stored = await tx.get(AGENTS, (agent.id,))
             if stored is not None:
                 return stored
+            await check_not_departed(tx, AGENTS, agent.id)
             named = [
                 await find_or_make_builtin(tx, self._actor, self._ports, name, tool_id)
                 for name, tool_id in zip(draft.tool_names, builtin_ids, strict=True)
@@ -73,9 +59,10 @@ class Agents:
             tool_ids = tuple(dict.fromkeys((*agent.tool_ids, *(tool.id for tool in named))))
             created = attrs.evolve(agent, tool_ids=tool_ids)
             check_agent(created)
-            attached = await self._check_attached(tx, created)
+            await self._check_attached(tx, created)
             await tx.put(AGENTS, created)
-            await self._put_first_message(tx, created, attached, message_id)
+            first = await first_message(tx, created, message_id, created.created_at)
+            await put_new_thread(tx, (first, *following(first, draft.initial_messages, self._make_id)))
             return created
 
         return await commit(self._ports, body)
@@ -84,42 +71,21 @@ class Agents:
         """Return an agent; raise NotFound."""
         return await commit(self._ports, lambda tx: read_owned(tx, self._actor, AGENTS, agent_id))
 
-    async def state(self, agent_id: str) -> AgentState:
-        """Return an agent with all that is attached to it; raise NotFound."""
+    async def state(self, agent_id: str, parts: Parts = WHOLE) -> AgentState:
+        """Return an agent with what is attached to it, as far as it is wanted; raise NotFound."""
+        return await commit(self._ports, lambda tx: read_state(tx, self._actor, agent_id, parts))
 
-        async def body(tx: Transaction) -> AgentState:
-            agent = await read_owned(tx, self._actor, AGENTS, agent_id)
-            head = await read_head(tx, self._actor, agent_id)
-            window = await read_window(tx, head, WINDOW_MESSAGES_MAX)
-            return AgentState(
-                agent=agent,
-                head=head,
-                blocks=await read_all_owned(tx, self._actor, BLOCKS, agent.block_ids),
-                tools=await read_all_owned(tx, self._actor, TOOLS, agent.tool_ids),
-                window_ids=tuple(message.id for message in window),
-            )
+    async def list(self, page: Page = Page(), which: AgentFilter = EVERY_AGENT) -> Sequence[Agent]:
+        """Return a page of agents, oldest first unless descending; raise InvalidInput, LimitExceeded."""
+        return await read_agents(self._ports, self._actor, page, which)
 
-        return await commit(self._ports, body)
-
-    async def list(self, page: Page = Page(), *, name: str | None = None, tag: str | None = None) -> Sequence[Agent]:
-        """Return a page of agents, oldest first unless descending; with `name` or `tag`, only those."""
-        if name is not None and tag is not None:
-            raise Unsupported("agents.list by name and tag at once")
-        organization = self._actor.organization_id
-        index, equals = "by_organization", cast(Key, (organization,))
-        if name is not None:
-            index, equals = "by_name", (organization, name)
-        elif tag is not None:
-            index, equals = "by_tag", (organization, tag)
-
-        async def body(tx: Transaction) -> list[Agent]:
-            return await read_page(tx, AGENTS, index, equals, page, by_creation(tx, self._actor, AGENTS))
-
-        return await commit(self._ports, body)
+    async def count(self, which: AgentFilter = EVERY_AGENT) -> int:
+        """Return how many agents there are; raise LimitExceeded. It costs what it counts."""
+        return await count_agents(self._ports, self._actor, which)
 
     async def update(self, agent_id: str, changes: AgentChanges) -> Agent:
         """Change an agent and return it; raise NotFound, InvalidInput, LimitExceeded."""
-        return await self._change(agent_id, lambda agent: changed(agent, changes))
+        return await self._change(agent_id, lambda agent: changed(agent, over_agent(agent, changes)))
 
     async def delete(self, agent_id: str) -> None:
         """Delete an agent with its messages, runs and steps; raise NotFound. Its blocks and tools stay."""
@@ -131,8 +97,9 @@ class Agents:
             nonlocal deleted
             if deleted and await tx.get(AGENTS, (agent_id,)) is None:
                 return  # an earlier attempt of ours went through, only its acknowledgement was lost
-            await read_owned(tx, self._actor, AGENTS, agent_id)
+            agent = await read_owned(tx, self._actor, AGENTS, agent_id)
             deleted = True
+            await note_departure(tx, agent, now)
             await tx.delete(AGENTS, (agent_id,))
             await tx.delete(HEADS, (agent_id,))
             await tx.put(SWEEPS, sweep)
@@ -175,7 +142,9 @@ class Agents:
             if block_id is None:
                 block_id = (await self._block_in(tx, agent_id, label)).id
             old = await read_owned(tx, self._actor, BLOCKS, block_id)
-            return await put_changed_block(tx, old, attrs.evolve(changed(old, changes), updated_at=now))
+            new = changed(old, over_block(old, changes))
+            new = attrs.evolve(new, updated_at=now, last_updated_by_id=self._actor.user_id)
+            return await put_changed_block(tx, old, new)
 
         return await commit(self._ports, body)
 
@@ -192,7 +161,8 @@ class Agents:
         now = self._ports.clock.now()
 
         async def body(tx: Transaction) -> Agent:
-            agent = attrs.evolve(change(await read_owned(tx, self._actor, AGENTS, agent_id)), updated_at=now)
+            agent = change(await read_owned(tx, self._actor, AGENTS, agent_id))
+            agent = attrs.evolve(agent, updated_at=now, last_updated_by_id=self._actor.user_id)
             check_agent(agent)
             await self._check_attached(tx, agent)
             await tx.put(AGENTS, agent)
@@ -219,19 +189,6 @@ class Agents:
                 return block
         raise NotFound("block", label)
 
-    async def _put_first_message(self, tx: Transaction, agent: Agent, blocks: tuple[Block, ...], key: str) -> None:
-        text = rendered_system(agent, blocks)
-        message = Message(
-            id=key,
-            agent_id=agent.id,
-            seq=0,
-            role=Role.SYSTEM,
-            content=(TextPart(text=text),),
-            created_at=agent.created_at,
-        )
-        await tx.put(MESSAGES, message)
-        await tx.put(HEADS, AgentHead(agent_id=agent.id, seq_next=1, window=extended((), 0, 1)))
-
     def _drafted(self, draft: AgentDraft, blocks: tuple[Block, ...]) -> Agent:
         now = self._ports.clock.now()
         fields = attrs.asdict(draft, recurse=False, filter=lambda field, _: field.name not in _DRAFT_ONLY)
@@ -245,6 +202,7 @@ class Agents:
             **fields,
         )
         check_agent(agent)
+        check_initial(draft.initial_messages, "$.initial_message_sequence")
         return agent
 
     def _make_id(self, prefix: str) -> str:

@@ -13,8 +13,10 @@ from kelpie_core.model.agent import Agent
 from kelpie_core.model.block import Block
 from kelpie_core.ports import Ports, Transaction
 from kelpie_core.records import AGENTS, BLOCKS
+from kelpie_core.service.block_list import EVERY_BLOCK, BlockFilter, count_blocks, read_blocks_page
 from kelpie_core.service.commit import commit
-from kelpie_core.service.drafts import BlockChanges, BlockDraft, Page, changed
+from kelpie_core.service.departures import check_not_departed, note_departure
+from kelpie_core.service.drafts import BlockChanges, BlockDraft, Page, changed, over_block
 from kelpie_core.service.inputs import check_block
 from kelpie_core.service.owned import read_owned
 from kelpie_core.service.paging import by_creation, read_page
@@ -44,22 +46,19 @@ class Blocks:
     async def create(self, draft: BlockDraft) -> Block:
         """Store a new block and return it; raise InvalidInput, LimitExceeded."""
         block = self.drafted(draft)
-        await commit(self._ports, lambda tx: put_new_block(tx, block))
-        return block
+        return await commit(self._ports, lambda tx: put_new_block(tx, block))
 
     async def get(self, block_id: str) -> Block:
         """Return a block; raise NotFound."""
         return await commit(self._ports, lambda tx: read_owned(tx, self._actor, BLOCKS, block_id))
 
-    async def list(self, page: Page = Page(), *, label: str | None = None) -> Sequence[Block]:
-        """Return a page of blocks, oldest first unless descending; with `label`, only those; raise InvalidInput."""
-        organization = self._actor.organization_id
-        index, equals = ("by_organization", (organization,)) if label is None else ("by_label", (organization, label))
+    async def list(self, page: Page = Page(), which: BlockFilter = EVERY_BLOCK) -> Sequence[Block]:
+        """Return a page of blocks, oldest first unless descending; raise InvalidInput, LimitExceeded."""
+        return await read_blocks_page(self._ports, self._actor, page, which)
 
-        async def body(tx: Transaction) -> list[Block]:
-            return await read_page(tx, BLOCKS, index, equals, page, by_creation(tx, self._actor, BLOCKS))
-
-        return await commit(self._ports, body)
+    async def count(self, which: BlockFilter = EVERY_BLOCK) -> int:
+        """Return how many blocks there are; raise LimitExceeded. It costs what it counts."""
+        return await count_blocks(self._ports, self._actor, which)
 
     async def update(self, block_id: str, changes: BlockChanges) -> Block:
         """Change a block and return it.
@@ -70,20 +69,23 @@ class Blocks:
 
         async def body(tx: Transaction) -> Block:
             old = await read_owned(tx, self._actor, BLOCKS, block_id)
-            return await put_changed_block(tx, old, attrs.evolve(changed(old, changes), updated_at=now))
+            new = changed(old, over_block(old, changes))
+            new = attrs.evolve(new, updated_at=now, last_updated_by_id=self._actor.user_id)
+            return await put_changed_block(tx, old, new)
 
         return await commit(self._ports, body)
 
     async def delete(self, block_id: str) -> None:
         """Delete a block and detach it from its agents; raise NotFound."""
-        deleted = False
+        deleted, now = False, self._ports.clock.now()
 
         async def body(tx: Transaction) -> None:
             nonlocal deleted
             if deleted and await tx.get(BLOCKS, (block_id,)) is None:
                 return  # an earlier attempt of ours went through, only its acknowledgement was lost
-            await read_owned(tx, self._actor, BLOCKS, block_id)
+            block = await read_owned(tx, self._actor, BLOCKS, block_id)
             deleted = True
+            await note_departure(tx, block, now)
             await self._detach_everywhere(tx, block_id)
             await tx.delete(BLOCKS, (block_id,))
 
@@ -104,10 +106,16 @@ class Blocks:
                 await tx.put(AGENTS, attrs.evolve(agent, block_ids=tuple(i for i in agent.block_ids if i != block_id)))
 
 
-async def put_new_block(tx: Transaction, block: Block) -> None:
-    """Store a new block, once: the second attempt of the same creation finds it there."""
-    if await tx.get(BLOCKS, (block.id,)) is None:
+async def put_new_block(tx: Transaction, block: Block) -> Block:
+    """Store a new block, once, and return it: the second attempt of the same creation finds it there.
+
+    Raises NotFound if it was deleted since.
+    """
+    stored = await tx.get(BLOCKS, (block.id,))
+    if stored is None:
+        await check_not_departed(tx, BLOCKS, block.id)
         await tx.put(BLOCKS, block)
+    return stored or block
 
 
 async def put_changed_block(tx: Transaction, old: Block, new: Block) -> Block:

@@ -1,4 +1,4 @@
-"""Reading an agent's messages: by key, so that a read costs what it returns however long the history is."""
+"""Reading a thread's messages: by key, so that a read costs what it returns however long the history is."""
 
 from kelpie_core.limits import PAGE_ITEMS_MAX
 from kelpie_core.model.agent import AgentHead, Span
@@ -12,11 +12,11 @@ async def read_window(tx: Transaction, head: AgentHead, count: int) -> tuple[Mes
     """Return the last `count` messages of the window, in order."""
     messages: list[Message] = []
     for span in tail(head.window, count):
-        messages.extend(await read_span(tx, head.agent_id, span))
+        messages.extend(await read_span(tx, head.thread_id, span))
     return tuple(messages)
 
 
-async def read_span(tx: Transaction, agent_id: str, span: Span) -> list[Message]:
+async def read_span(tx: Transaction, thread_id: str, span: Span) -> list[Message]:
     """Return the messages of a span, in order; at most PAGE_ITEMS_MAX of them."""
     limit = min(span.end - span.first, PAGE_ITEMS_MAX)
-    return list(await tx.scan(MESSAGES, equals=(agent_id,), after=(span.first - 1,), limit=limit))
+    return list(await tx.scan(MESSAGES, equals=(thread_id,), after=(span.first - 1,), limit=limit))

@@ -95,10 +95,10 @@ def plan_import(
     ]
     return ImportPlan(
         agents=tuple(_owned(agent, agent_ids, actor, now) for agent in agents),
-        heads=tuple(_head(entry, agent_ids) for entry in entries),
+        heads=tuple(_head(entry, agent_ids, actor) for entry in entries),
         blocks=tuple(_owned(block, block_ids, actor, now) for block in file.blocks),
         tools=tuple(_owned(tool, tool_ids, actor, now) for tool in file.tools),
-        messages=tuple(message for entry in entries for message in _adopted(entry, agent_ids, mint, now)),
+        messages=tuple(message for entry in entries for message in _adopted(entry, agent_ids, mint, actor, now)),
     )
 
 
@@ -146,12 +146,17 @@ def _time(time: dt.datetime, now: dt.datetime) -> dt.datetime:
     return now if time == TIME_UNKNOWN else time
 
 
-def _head(entry: AgentEntry, agent_ids: Mapping[str, str]) -> AgentHead:
-    return AgentHead(agent_id=agent_ids[entry.agent.id], seq_next=len(entry.messages), window=entry.window)
+def _head(entry: AgentEntry, agent_ids: Mapping[str, str], actor: Actor) -> AgentHead:
+    return AgentHead(
+        agent_id=agent_ids[entry.agent.id],
+        organization_id=actor.organization_id,
+        seq_next=len(entry.messages),
+        window=entry.window,
+    )
 
 
 def _adopted(
-    entry: AgentEntry, agent_ids: Mapping[str, str], mint: Callable[[str], str], now: dt.datetime
+    entry: AgentEntry, agent_ids: Mapping[str, str], mint: Callable[[str], str], actor: Actor, now: dt.datetime
 ) -> list[Message]:
     """Return the messages of one agent with ids of this house; an id that is none of the file's stays as it is."""
     message_ids = {message.id: mint("message") for message in entry.messages}
@@ -162,6 +167,7 @@ def _adopted(
             message,
             id=message_ids[message.id],
             agent_id=agent_ids[message.agent_id],
+            organization_id=actor.organization_id,
             sender_id=agent_ids.get(message.sender_id or "", message.sender_id),
             run_id=run_ids[message.run_id],
             step_id=step_ids[message.step_id],

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from kelpie_core import limits
 from kelpie_core.errors import InvalidInput, LimitExceeded
 from kelpie_core.model.agent import Agent
+from kelpie_core.model.approval import answers_of
 from kelpie_core.model.block import Block
 from kelpie_core.model.content import ReasoningPart, TextPart
 from kelpie_core.model.message import Role
@@ -105,8 +108,61 @@ def check_turn(drafts: tuple[MessageDraft, ...], options: TurnOptions) -> None:
         check_limit(options.steps_max, "$.max_steps", limits.TURN_STEPS_MAX)
     if not 0 <= options.wait_seconds <= limits.BUSY_WAIT_SECONDS_MAX:
         raise InvalidInput(f"must be between 0 and {limits.BUSY_WAIT_SECONDS_MAX}", path="$.wait_seconds")
+    _check_brought_along(options)
+    behind = False
     for number, draft in enumerate(drafts):
-        _check_message(draft, f"$.messages[{number}]")
+        path = f"$.messages[{number}]"
+        if draft.role is not Role.APPROVAL:
+            _check_message(draft, path)
+        elif behind:
+            raise InvalidInput("answers must come before all other messages", path=path)
+        else:
+            _check_approval(draft, path)
+        behind = draft.role is not Role.APPROVAL
+
+
+def _check_brought_along(options: TurnOptions) -> None:
+    """Raise unless what a request brings along is fit to be stored with its run, which is written at every step."""
+    check_count(options.client_tools, "$.client_tools", count_max=limits.TOOLS_PER_AGENT_MAX)
+    check_distinct((tool.name for tool in options.client_tools), "$.client_tools[].name")
+    for number, tool in enumerate(options.client_tools):
+        check_text(tool.name, f"$.client_tools[{number}].name", chars_max=limits.NAME_CHARS_MAX, chars_min=1)
+    check_text(options.model or "", "$.override_model", chars_max=limits.HANDLE_CHARS_MAX)
+    check_text(options.system or "", "$.override_system", chars_max=limits.TEXT_CHARS_MAX)
+    brought = (options.client_tools, options.client_skills, options.system)
+    size = _size_of(brought, "$.client_tools") if any(brought) else 0
+    if size > limits.BROUGHT_ALONG_BYTES_MAX:
+        raise LimitExceeded(
+            f"has, with client_skills and override_system, {size} bytes, {limits.BROUGHT_ALONG_BYTES_MAX} are allowed",
+            path="$.client_tools",
+        )
+
+
+def _size_of(value: object, path: str) -> int:
+    """Return the bytes of a value as it is stored; raise InvalidInput if it cannot be."""
+    try:
+        return len(msgspec.json.encode(value))
+    except UnicodeEncodeError:
+        raise InvalidInput("holds a lone surrogate", path=path) from None
+
+
+def check_initial(drafts: tuple[MessageDraft, ...], path: str) -> None:
+    """Raise unless an agent's history can begin with these messages."""
+    check_count(drafts, path, count_max=limits.INPUT_MESSAGES_MAX)
+    check_distinct((draft.otid for draft in drafts if draft.otid is not None), f"{path}[].otid")
+    for number, draft in enumerate(drafts):
+        _check_message(draft, f"{path}[{number}]")
+
+
+def _check_approval(draft: MessageDraft, path: str) -> None:
+    check_count(draft.approvals, f"{path}.approvals", count_max=limits.TOOL_CALLS_PER_REPLY_MAX)
+    if not draft.approvals and draft.approve is None:
+        raise InvalidInput("give either approvals or approve", path=path)
+    answers_of(draft.approvals, f"{path}.approvals")
+    check_text(draft.denial_reason or "", f"{path}.reason", chars_max=limits.TEXT_CHARS_MAX)
+    size = _size_of(draft.approvals, f"{path}.approvals")
+    if size > limits.TEXT_CHARS_MAX:
+        raise LimitExceeded(f"has {size} bytes, {limits.TEXT_CHARS_MAX} are allowed", path=f"{path}.approvals")
 
 
 def _check_message(draft: MessageDraft, path: str) -> None:

@@ -1,6 +1,6 @@
-"""One turn at a time per agent, across processes.
+"""One turn at a time per thread, across processes.
 
-The lease stands in the agent's head. Its token grows with every grant and every commit of a turn checks it, so a
+The lease stands in the thread's head. Its token grows with every grant and every commit of a turn checks it, so a
 process that was presumed dead and wakes up again cannot write anything (fencing, as in Chubby's sequencers).
 """
 
@@ -33,7 +33,7 @@ def check_lease(head: AgentHead, lease: Lease) -> None:
 
 
 def is_held(head: AgentHead, now: dt.datetime) -> bool:
-    """Return whether somebody's turn holds the agent."""
+    """Return whether somebody's turn holds the thread."""
     return head.lease is not None and head.lease.expires_at > now
 
 

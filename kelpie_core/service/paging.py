@@ -8,9 +8,10 @@ from kelpie_core.keys import Key
 from kelpie_core.model.actor import Actor
 from kelpie_core.ports import Transaction
 from kelpie_core.records import Table
+from kelpie_core.service.departures import place_by_creation
 from kelpie_core.service.drafts import Page
 from kelpie_core.service.inputs import check_page
-from kelpie_core.service.owned import Owned, read_owned
+from kelpie_core.service.owned import Owned
 
 R = TypeVar("R")
 Position = Callable[[str], Awaitable[Key]]
@@ -35,11 +36,10 @@ async def read_page(
 
 
 def by_creation(tx: Transaction, actor: Actor, table: Table[Owned]) -> Position:
-    """Return where an item of the actor's stands in an index that is ordered by creation."""
+    """Return where an item of the actor's stands, or stood, in an index that is ordered by creation."""
 
     async def position(key: str) -> Key:
-        item = await read_owned(tx, actor, table, key)
-        return (item.created_at, item.id)
+        return await place_by_creation(tx, actor, table, key)
 
     return position
 

@@ -48,7 +48,7 @@ async def take_up(ports: Ports, holder: str, run_id: str, *, takeover: bool = Fa
         run = await tx.get(RUNS, (run_id,))
         if run is None or run.status is not RunStatus.RUNNING:
             return None
-        head = await tx.get(HEADS, (run.agent_id,))
+        head = await tx.get(HEADS, (run.thread_id,))
         if head is None:
             return None
         if tried is not None and head.lease == tried:
@@ -69,7 +69,7 @@ async def release(ports: Ports, run: Run, lease: Lease) -> None:
     """Let the lease of an unfinished run end now, so that the next process need not wait; raise StoreError."""
 
     async def body(tx: Transaction) -> None:
-        head = await tx.get(HEADS, (run.agent_id,))
+        head = await tx.get(HEADS, (run.thread_id,))
         if head is not None and head.lease is not None and head.lease.token == lease.token:
             ended = attrs.evolve(lease, expires_at=ports.clock.now())
             await tx.put(HEADS, attrs.evolve(head, lease=ended))

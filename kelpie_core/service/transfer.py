@@ -9,18 +9,18 @@ An export is one moment of the agent: configuration, blocks, tools, window and a
 page. A read that fails ends it with an error; what came before is no document, so no short file passes for a whole.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 
 import attrs
 
-from kelpie_core.errors import InvariantBroken, StoreError
+from kelpie_core.errors import InvariantBroken, Refused, StoreError
 from kelpie_core.ids import draw_id
 from kelpie_core.limits import IMPORT_CHUNK_MESSAGES, IMPORT_DEADLINE_SECONDS
 from kelpie_core.model.actor import Actor
-from kelpie_core.model.agent import Agent, Span
-from kelpie_core.model.message import Message
+from kelpie_core.model.agent import Agent, AgentHead, Span
+from kelpie_core.model.message import Message, Role
 from kelpie_core.model.sweep import Sweep
 from kelpie_core.model.tool import Tool
 from kelpie_core.ports import Ports, Transaction
@@ -30,7 +30,7 @@ from kelpie_core.service.history import read_span
 from kelpie_core.service.import_plan import IMPORT_DEFAULTS, ImportOptions, ImportPlan, check_options, plan_import
 from kelpie_core.service.owned import read_all_owned, read_head, read_owned
 from kelpie_core.service.sweeps import run_sweep
-from kelpie_core.service.tools import find_tool
+from kelpie_core.service.tools import find_tool, is_builtin
 from kelpie_core.wire.agent_file_reader import read_agent_file
 from kelpie_core.wire.agent_file_writer import AgentSnapshot, closing, history, message_id_at, opening
 
@@ -64,18 +64,18 @@ class Transfer:
             await self._import_in_chunks(plan, options)
         return plan.agent_ids
 
-    async def export_file(self, agent_id: str) -> AsyncIterator[bytes]:
-        """Yield the agent with its whole history as one JSON document, in pieces; raise NotFound.
+    async def export_file(self, agent_id: str, *, conversation_id: str | None = None) -> AsyncIterator[bytes]:
+        """Yield the agent with the whole history of a thread as one JSON document, in pieces.
 
-        Only what came before any error, so a caller who did not reach the end without one has no document.
+        Without `conversation_id` it is the default thread. Raises NotFound, Refused (reset meanwhile). Only what came
+        before any error, so a caller who did not reach the end without one has no document.
         """
         created_at = self._ports.clock.now()
-        snapshot, end = await commit(self._ports, partial(self._read_snapshot, agent_id))
+        snapshot, spans = await commit(self._ports, partial(self._read_snapshot, agent_id, conversation_id))
         yield opening(snapshot)
-        for first in range(0, end, IMPORT_CHUNK_MESSAGES):
-            span = Span(first=first, end=min(first + IMPORT_CHUNK_MESSAGES, end))
-            page = await commit(self._ports, partial(self._read_page, agent_id, span))
-            yield history(page.messages, page.message_ids)
+        for number, span in enumerate(spans):
+            page = await commit(self._ports, partial(self._read_page, agent_id, conversation_id, span))
+            yield history(page.messages, page.message_ids, goes_on=number > 0)
         yield closing(snapshot, created_at)
 
     def _mint(self, kind: str) -> str:
@@ -131,7 +131,7 @@ class Transfer:
         if found is None:
             await tx.put(TOOLS, tool)
             return tool.id
-        if options.override_existing_tools and not _same_tool(found, tool):
+        if options.override_existing_tools and not _same_tool(found, tool) and not is_builtin(found):
             now = self._ports.clock.now()
             changed = attrs.evolve(
                 tool, id=found.id, created_by_id=found.created_by_id, created_at=found.created_at, updated_at=now
@@ -139,30 +139,34 @@ class Transfer:
             await tx.put(TOOLS, changed)
         return found.id
 
-    async def _read_snapshot(self, agent_id: str, tx: Transaction) -> tuple[AgentSnapshot, int]:
-        """Return the agent as it is now, and how many messages belong to that moment."""
+    async def _read_snapshot(
+        self, agent_id: str, conversation_id: str | None, tx: Transaction
+    ) -> tuple[AgentSnapshot, tuple[Span, ...]]:
+        """Return the agent as it is now, and the pieces of the history that belongs to that moment."""
         agent: Agent = await read_owned(tx, self._actor, AGENTS, agent_id)
-        head = await read_head(tx, self._actor, agent_id)
-        end = await _settled_end(tx, agent_id, head.seq_next)
+        head = await read_head(tx, self._actor, agent_id, conversation_id)
+        end = await _settled_end(tx, head)
         snapshot = AgentSnapshot(
             agent=agent,
             window=tuple(Span(first=s.first, end=min(s.end, end)) for s in head.window),
             blocks=await read_all_owned(tx, self._actor, BLOCKS, agent.block_ids),
             tools=await read_all_owned(tx, self._actor, TOOLS, agent.tool_ids),
         )
-        return snapshot, end
+        return snapshot, tuple(_pieces(head, end))
 
-    async def _read_page(self, agent_id: str, span: Span, tx: Transaction) -> _Page:
-        """Return the messages of a span, every one of them; raise NotFound if the agent was deleted meanwhile."""
-        await read_owned(tx, self._actor, AGENTS, agent_id)
-        messages = await read_span(tx, agent_id, span)
+    async def _read_page(self, agent_id: str, conversation_id: str | None, span: Span, tx: Transaction) -> _Page:
+        """Return the messages of a span, every one of them; raise NotFound, Refused if they were reset meanwhile."""
+        head = await read_head(tx, self._actor, agent_id, conversation_id)
+        if head.hides(span.end - 1):
+            raise Refused(f"the messages of {head.thread_id} were reset while they were exported")
+        messages = await read_span(tx, head.thread_id, span)
         if [message.seq for message in messages] != list(range(span.first, span.end)):
-            raise InvariantBroken(f"agent {agent_id} has lost messages between {span.first} and {span.end}")
+            raise InvariantBroken(f"{head.thread_id} has lost messages between {span.first} and {span.end}")
         message_ids: dict[str, str] = {}
         for message in messages:
             if message.approval_request_id is not None:
                 for found in await tx.scan(MESSAGES, "by_id", (message.approval_request_id,), limit=1):
-                    message_ids |= {found.id: message_id_at(found.seq)} if found.agent_id == agent_id else {}
+                    message_ids |= {found.id: message_id_at(found.seq)} if found.thread_id == head.thread_id else {}
         return _Page(messages=tuple(messages), message_ids=message_ids)
 
 
@@ -173,7 +177,7 @@ async def _begin(sweep: Sweep, tx: Transaction) -> None:
 
 async def _store_chunk(sweep: Sweep, chunk: tuple[Message, ...], tx: Transaction) -> None:
     await _check_not_swept(tx, sweep)
-    if await tx.get(MESSAGES, (chunk[0].agent_id, chunk[0].seq)) is None:
+    if await tx.get(MESSAGES, (chunk[0].thread_id, chunk[0].seq)) is None:
         for message in chunk:
             await tx.put(MESSAGES, message)
 
@@ -183,10 +187,25 @@ async def _check_not_swept(tx: Transaction, sweep: Sweep) -> None:
         raise StoreError("import was swept: it took longer than its deadline", retriable=False)
 
 
-async def _settled_end(tx: Transaction, agent_id: str, end: int) -> int:
-    """Return where the history ends without a last step whose tools are still running: its returns come later."""
-    last = await read_span(tx, agent_id, Span(first=end - 1, end=end)) if end else []
-    return end - 1 if any(message.tool_calls for message in last) else end
+async def _settled_end(tx: Transaction, head: AgentHead) -> int:
+    """Return where the history ends without a last step whose calls still run or wait: their returns come later."""
+    end = head.seq_next
+    while end > head.cleared.end:
+        end -= 1
+        last = await tx.get(MESSAGES, (head.thread_id, end))
+        if last is not None and last.tool_calls:
+            return end
+        if last is None or last.role is not Role.APPROVAL:
+            break
+    return head.seq_next
+
+
+def _pieces(head: AgentHead, end: int) -> Iterator[Span]:
+    """Yield the spans of a history up to its end, none too long for one read, without what a reset took away."""
+    whole = (Span(first=0, end=head.cleared.first), Span(first=head.cleared.end, end=end))
+    for span in whole if head.cleared.end else (Span(first=0, end=end),):
+        for first in range(span.first, span.end, IMPORT_CHUNK_MESSAGES):
+            yield Span(first=first, end=min(first + IMPORT_CHUNK_MESSAGES, span.end))
 
 
 def _same_tool(found: Tool, tool: Tool) -> bool:
@@ -194,6 +213,7 @@ def _same_tool(found: Tool, tool: Tool) -> bool:
         tool,
         id=found.id,
         created_by_id=found.created_by_id,
+        last_updated_by_id=found.last_updated_by_id,
         created_at=found.created_at,
         updated_at=found.updated_at,
     )

@@ -29,13 +29,14 @@ class MessageStored:
 
 @attrs.frozen(kw_only=True)
 class Delta:
-    """A provisional piece of the message `message_id`."""
+    """A provisional piece of the message `message_id`. `asks`: of a call that will ask for approval."""
 
     message_id: str
     run_id: str
     step_id: str
     created_at: dt.datetime
     part: TextDelta | ReasoningDelta | ToolCallDelta
+    asks: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,7 @@ up (recovery.py).
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeVar
 
 import attrs
@@ -19,27 +19,25 @@ from kelpie_core.limits import (
     LEASE_SECONDS,
     PAGE_ITEMS_MAX,
     TOOL_GRACE_SECONDS,
-    WINDOW_MESSAGES_MAX,
 )
 from kelpie_core.model.agent import Agent, AgentHead, Lease
 from kelpie_core.model.run import Run, RunStatus
-from kelpie_core.model.tool import Tool
+from kelpie_core.model.tool import ToolCall, ToolReturn
 from kelpie_core.model.turn import StopReason
-from kelpie_core.ports import ModelRequest, Ports, Transaction
-from kelpie_core.records import AGENTS, HEADS, MESSAGES, RUNS, TOOLS
+from kelpie_core.ports import AgentView, Ports, ToolCallDelta, Transaction
+from kelpie_core.records import HEADS, MESSAGES, RUNS
+from kelpie_core.service.agent_view import settled
 from kelpie_core.service.commit import commit
-from kelpie_core.service.history import read_window
 from kelpie_core.service.lease import check_lease, renewed
 from kelpie_core.service.model_reply import Piece, ask_model
-from kelpie_core.service.owned import read_blocks
-from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, needs_approval, run_tool
+from kelpie_core.service.tool_calls import edit_in, find_called, is_memory_tool, may_run, run_tool
 from kelpie_core.service.turn_commit import Applied, Resolve, TurnCommit
 from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
+from kelpie_core.service.turn_request import read_agent_and_tools, read_request
 from kelpie_core.texts import encodable
-from kelpie_core.turn.effects import CallModel, RunTool, WorldEffect
-from kelpie_core.turn.events import Event, ModelFailed, Stopped, ToolReturned
+from kelpie_core.turn.effects import CallModel, RunTools, WorldEffect
+from kelpie_core.turn.events import Event, ModelFailed, Stopped, ToolsReturned
 from kelpie_core.turn.machine import resume
-from kelpie_core.turn.window import rendered_system, visible
 
 T = TypeVar("T")
 
@@ -56,6 +54,8 @@ class StopTurn(Exception):
 class TurnDriver:
     """Drives one stored run that `lease` holds. `hear` is told every event; `tokens`: deltas too.
 
+    `resumed`: another process may have begun what the turn waits for.
+
     `stop()` may be called at any time from the same loop.
     """
 
@@ -64,6 +64,7 @@ class TurnDriver:
     lease: Lease
     hear: Callable[[TurnEvent], None]
     tokens: bool = False
+    resumed: bool = True
     _stopping: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _seq_heard: int = attrs.field(default=-1, init=False)
     _lost: Exception | None = attrs.field(default=None, init=False)
@@ -72,7 +73,7 @@ class TurnDriver:
         """Drive the turn to its end and return its run; raise LeaseLost, NotFound, StoreError."""
         heartbeat = asyncio.ensure_future(self._keep_lease())
         try:
-            effect = resume(self.run.turn)
+            effect = resume(self.run.turn, resumed=self.resumed)
             while effect is not None:
                 effect = await self._advance(await self._perform(effect))
         finally:
@@ -96,7 +97,7 @@ class TurnDriver:
     async def _perform(self, effect: WorldEffect) -> "_Happening":
         try:
             self._check_stop()
-            work = self._call_model() if isinstance(effect, CallModel) else self._run_tool(effect)
+            work = self._call_model() if isinstance(effect, CallModel) else self._run_tools(effect)
             return await self._until_stopped(work)
         except StopTurn as stop:
             return _happened(Stopped(reason=stop.reason))
@@ -119,55 +120,60 @@ class TurnDriver:
             self.hear(MessageStored(message=message))
 
     async def _call_model(self) -> "_Happening":
-        request = await commit(self.ports, self._request)
+        asked = await commit(self.ports, lambda tx: read_request(tx, self.run))
         step_id, message_id = self._make_id("step"), self._make_id("message")
         created_at = self.ports.clock.now()
+        asking: set[int] = set()
 
         def hear(piece: Piece) -> None:
-            delta = Delta(message_id=message_id, run_id=self.run.id, step_id=step_id, created_at=created_at, part=piece)
+            if isinstance(piece, ToolCallDelta) and piece.name in asked.asking:
+                asking.add(piece.index)
+            delta = Delta(
+                message_id=message_id,
+                run_id=self.run.id,
+                step_id=step_id,
+                created_at=created_at,
+                part=piece,
+                asks=isinstance(piece, ToolCallDelta) and piece.index in asking,
+            )
             self.hear(delta)
 
         try:
-            reply = await ask_model(self.ports, request, step_id, hear if self.tokens else None)
+            reply = await ask_model(self.ports, asked.request, step_id, hear if self.tokens else None)
         except ModelError as error:
             return _happened(ModelFailed(kind=encodable(error.kind), message=encodable(str(error))))
-        return _happened(reply, message_id)
+        return _happened(asked.read(reply), message_id)
 
-    async def _request(self, tx: Transaction) -> ModelRequest:
-        agent, tools = await self._agent_and_tools(tx)
-        head = await tx.get(HEADS, (agent.id,))
-        if head is None:
-            raise NotFound("agent", agent.id)
-        window = await read_window(tx, head, WINDOW_MESSAGES_MAX)
-        return ModelRequest(
-            agent_id=agent.id,
-            model=agent.model,
-            system=rendered_system(agent, await read_blocks(tx, agent)),
-            messages=visible(window),
-            tools=tools,
-            llm_config=agent.llm_config,
-            model_settings=agent.model_settings,
-        )
+    async def _run_tools(self, effect: RunTools) -> "_Happening":
+        agent, tools = await commit(self.ports, lambda tx: read_agent_and_tools(tx, self.run))
+        turn = self.run.turn
+        if len(effect.calls) == 1:
+            (call,) = effect.calls
+            tool = find_called(tools, call)
+            if tool is not None and is_memory_tool(tool) and may_run(agent, tool, call, turn):
+                return _Happening(resolve=self._edit(call))
+        views: dict[str, AgentView] = {}
+        runs = [
+            run_tool(self.ports, agent, tools, call, turn, resumed=effect.resumed, views=views) for call in effect.calls
+        ]
+        return _Happening(resolve=self._settle(await _beside(runs), views))
 
-    async def _run_tool(self, effect: RunTool) -> "_Happening":
-        agent, tools = await commit(self.ports, self._agent_and_tools)
-        call = effect.call
-        tool = find_called(tools, call)
-        if tool is None or not is_memory_tool(tool) or needs_approval(agent, tool):
-            returned = await run_tool(self.ports, agent, tools, call, effect.resumed)
-            return _happened(ToolReturned(tool_return=returned))
+    def _settle(self, returns: tuple[ToolReturn, ...], views: dict[str, AgentView]) -> Resolve:
+        async def resolve(tx: Transaction, agent: Agent) -> Event:
+            now = self.ports.clock.now()
+            stored = [await settled(tx, agent, one, views.get(one.tool_call_id or ""), now) for one in returns]
+            return ToolsReturned(tool_returns=tuple(stored))
+
+        return resolve
+
+    def _edit(self, call: ToolCall) -> Resolve:
+        block_id = self._make_id("block")
 
         async def resolve(tx: Transaction, agent: Agent) -> Event:
-            return ToolReturned(tool_return=await edit_in(tx, agent, call, self.ports.clock.now()))
+            returned = await edit_in(tx, agent, call, self.run.turn, self.ports.clock.now(), block_id)
+            return ToolsReturned(tool_returns=(returned,))
 
-        return _Happening(resolve=resolve)
-
-    async def _agent_and_tools(self, tx: Transaction) -> tuple[Agent, tuple[Tool, ...]]:
-        agent = await tx.get(AGENTS, (self.run.agent_id,))
-        if agent is None:
-            raise NotFound("agent", self.run.agent_id)
-        tools = [tool for key in agent.tool_ids if (tool := await tx.get(TOOLS, (key,))) is not None]
-        return agent, tuple(tools)
+        return resolve
 
     def _check_stop(self) -> None:
         if self._lost is not None:
@@ -230,7 +236,7 @@ class TurnDriver:
         return Applied(run=run, messages=given, effect=None)
 
     async def _head_and_run(self, tx: Transaction) -> tuple[AgentHead, Run]:
-        head = await tx.get(HEADS, (self.run.agent_id,))
+        head = await tx.get(HEADS, (self.run.thread_id,))
         run = await tx.get(RUNS, (self.run.id,))
         if head is None or run is None:
             raise NotFound("agent", self.run.agent_id)
@@ -238,6 +244,16 @@ class TurnDriver:
 
     def _make_id(self, prefix: str) -> str:
         return draw_id(prefix, self.ports.entropy)
+
+
+async def _beside(works: Sequence[Coroutine[object, object, T]]) -> tuple[T, ...]:
+    """Return what all of them give, run beside each other; if one raises, the others are cancelled."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return tuple(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _disregard(task: "asyncio.Future[T]") -> None:

@@ -2,7 +2,9 @@
 
 import attrs
 
+from kelpie_core.model.approval import Answer, PendingApproval
 from kelpie_core.model.content import ContentPart
+from kelpie_core.model.message import Message
 from kelpie_core.model.tool import ToolCall, ToolReturn
 from kelpie_core.model.turn import StopReason, Usage
 
@@ -13,14 +15,32 @@ class InputArrived:
 
 
 @attrs.frozen(kw_only=True)
+class AnswersArrived:
+    """The answers to calls that waited are stored together with this event; every one that asked has its answer.
+
+    `follow_ups` came with them and are to be stored behind the returns.
+    """
+
+    pending: PendingApproval
+    answers: tuple[Answer, ...]
+    follow_ups: tuple[Message, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class ModelReplied:
-    """The model answered in full. `step_id` is the step that this reply begins."""
+    """The model answered in full. `step_id` is the step that this reply begins.
+
+    Calls that need somebody's answer are marked. `known` are the names of all tools that there are, `together` the ids
+    of calls that may run beside each other.
+    """
 
     step_id: str
     content: tuple[ContentPart, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
     truncated: bool = False
+    known: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -32,10 +52,10 @@ class ModelFailed:
 
 
 @attrs.frozen(kw_only=True)
-class ToolReturned:
-    """The first pending call returned."""
+class ToolsReturned:
+    """The calls that were to run returned: each has its return, in their order."""
 
-    tool_return: ToolReturn
+    tool_returns: tuple[ToolReturn, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -46,4 +66,4 @@ class Stopped:
     error: str | None = None
 
 
-Event = InputArrived | ModelReplied | ModelFailed | ToolReturned | Stopped
+Event = InputArrived | AnswersArrived | ModelReplied | ModelFailed | ToolsReturned | Stopped

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from kelpie_core.json_types import JsonObject
+from kelpie_core.limits import BLOCK_LIMIT_CHARS_DEFAULT, LABEL_CHARS_MAX
 from kelpie_core.model.block import Block
 
 
@@ -17,11 +18,26 @@ class EditRefused(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Edited:
-    """What a memory tool did: the block with its new value (None: nothing to store), and the words for the model."""
+class NewBlock:
+    """A block that is to be made, and given to the agent."""
 
-    block: Block | None
+    label: str
+    value: str
+    description: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Edited:
+    """What a memory tool did, and the words for the model.
+
+    `block` is the block as it is now to be stored, `made` one that is to be made, `dropped` one that the agent no
+    longer has; None where there is none.
+    """
+
     words: str
+    block: Block | None = None
+    made: NewBlock | None = None
+    dropped: Block | None = None
 
 
 def edit(name: str, arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
@@ -68,17 +84,89 @@ def _rethink(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
     return _changed(_block(arguments, blocks), _text(arguments, "new_memory"))
 
 
+def _command(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
+    """Do what the one tool for all of memory is told: its blocks are files, their labels the paths."""
+    command = _text(arguments, "command")
+    if command not in _COMMANDS:
+        raise EditRefused(f"there is no command {command[:80]!r}; there are: {', '.join(_COMMANDS)}")
+    return _COMMANDS[command](arguments, blocks)
+
+
+def _create(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
+    label, value = _new_label(arguments, "path", blocks), _text(arguments, "file_text", default="")
+    if len(value) > BLOCK_LIMIT_CHARS_DEFAULT:
+        raise EditRefused(f"file_text has {len(value)} characters, {BLOCK_LIMIT_CHARS_DEFAULT} are allowed")
+    description = _text(arguments, "description", default="") or None
+    return Edited(made=NewBlock(label=label, value=value, description=description), words=f"Created {label!r}.")
+
+
+def _command_replace(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
+    old, new = (
+        next((arguments[key] for key in keys if arguments.get(key) is not None), "")
+        for keys in (("old_string", "old_str"), ("new_string", "new_str"))
+    )
+    return _replace({"label": _label(arguments, "path"), "old_string": old, "new_string": new}, blocks)
+
+
+def _command_insert(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
+    given = {"label": _label(arguments, "path"), "new_string": _text(arguments, "insert_text")}
+    line = arguments.get("insert_line")  # models fill in what they do not need with null
+    return _insert(given if line is None else given | {"insert_line": line}, blocks)
+
+
+def _delete(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
+    block = _block({"label": _label(arguments, "path")}, blocks)
+    return Edited(dropped=block, words=f"Deleted {block.label!r}.")
+
+
+def _rename(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
+    """Give a block another label; with a path and a description, another description."""
+    if arguments.get("old_path") is None and arguments.get("path") is not None:
+        block = _block({"label": _label(arguments, "path")}, blocks)
+        return Edited(
+            block=attrs.evolve(block, description=_text(arguments, "description")), words=f"Described {block.label!r}."
+        )
+    block = _block({"label": _label(arguments, "old_path")}, blocks)
+    label = _new_label(arguments, "new_path", blocks)
+    return Edited(block=attrs.evolve(block, label=label), words=f"Renamed {block.label!r} to {label!r}.")
+
+
+_COMMANDS: dict[str, Callable[[JsonObject, Mapping[str, Block]], Edited]] = {
+    "create": _create,
+    "str_replace": _command_replace,
+    "insert": _command_insert,
+    "delete": _delete,
+    "rename": _rename,
+}
+
+
+def _label(arguments: JsonObject, name: str) -> str:
+    """Return the label that a path names: it may be written as lying under /memories."""
+    return _text(arguments, name).removeprefix("/memories").strip("/")
+
+
+def _new_label(arguments: JsonObject, name: str, blocks: Mapping[str, Block]) -> str:
+    label = _label(arguments, name)
+    if not 1 <= len(label) <= LABEL_CHARS_MAX:
+        raise EditRefused(f"{name} must name a memory block in 1 to {LABEL_CHARS_MAX} characters")
+    if label in blocks:
+        raise EditRefused(f"there is a memory block {label!r} already")
+    return label
+
+
 def _finish_edits(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
-    return Edited(block=None, words="Done.")
+    return Edited(words="Done.")
 
 
 def _send_message(arguments: JsonObject, blocks: Mapping[str, Block]) -> Edited:
     _text(arguments, "message")
-    return Edited(block=None, words="Sent.")
+    return Edited(words="Sent.")
 
 
-def _text(arguments: JsonObject, name: str) -> str:
+def _text(arguments: JsonObject, name: str, *, default: str | None = None) -> str:
     value = arguments.get(name)
+    if value is None:
+        value = default
     if not isinstance(value, str):
         raise EditRefused(f"argument {name!r} must be a text")
     return value
@@ -110,5 +198,6 @@ _TOOLS: dict[str, Callable[[JsonObject, Mapping[str, Block]], Edited]] = {
     "memory_rethink": _rethink,
     "memory_finish_edits": _finish_edits,
     "send_message": _send_message,
+    "memory": _command,
 }
 MEMORY_TOOLS = frozenset(_TOOLS)

@@ -9,6 +9,7 @@ import attrs
 from kelpie_core.model.agent import Agent, Span
 from kelpie_core.model.block import Block
 from kelpie_core.model.message import Message, Role
+from kelpie_core.model.tool import ClientSkill
 
 
 def extended(window: tuple[Span, ...], first: int, end: int) -> tuple[Span, ...]:
@@ -33,7 +34,10 @@ def tail(window: tuple[Span, ...], count: int) -> tuple[Span, ...]:
 
 
 def visible(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return what the model may see: no leading system message (it is rendered anew), no half tool exchange."""
+    """Return what the model may see: no leading system message (it is rendered anew), no half tool exchange.
+
+    To the model a request for approval is its own reply like any other, and the answer is what the call returned.
+    """
     if messages and messages[0].seq == 0 and messages[0].role is Role.SYSTEM:
         messages = messages[1:]
     seen: list[Message] = []
@@ -41,7 +45,11 @@ def visible(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     open_calls: set[str] = set()
     for message in messages:
         answers = set(answers_of(message))
-        if open_calls and (message.role is Role.APPROVAL or (answers and answers <= open_calls)):
+        if message.role is Role.APPROVAL:
+            if not message.tool_calls:
+                continue
+            message = attrs.evolve(message, role=Role.ASSISTANT)
+        if open_calls and answers and answers <= open_calls:
             exchange.append(message)
             open_calls -= answers
             if not open_calls:
@@ -67,6 +75,14 @@ def rendered_system(agent: Agent, blocks: tuple[Block, ...]) -> str:
     if not blocks:
         return agent.system
     return "\n".join((agent.system, "", "<memory_blocks>", *map(_rendered_block, blocks), "</memory_blocks>"))
+
+
+def rendered_skills(system: str, skills: tuple[ClientSkill, ...]) -> str:
+    """Return the system prompt with the skills that a request tells of below it."""
+    if not skills:
+        return system
+    lines = (f"- {skill.name}: {skill.description} (location: {skill.location})" for skill in skills)
+    return "\n".join((system, "", "<available_skills>", *lines, "</available_skills>"))
 
 
 def _rendered_block(block: Block) -> str:

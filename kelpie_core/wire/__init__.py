@@ -12,10 +12,17 @@ letta_fields.py         typed fields of loosely typed JSON: refused with their p
 letta_block.py          a memory block in the shape of Letta's API
 letta_tool.py           a tool
 letta_agent.py          an agent; its model as handle, config and settings
+letta_model.py          language models and embedders that there are
 letta_message.py        a message: a variant per part
 letta_run.py            runs, steps, usage, stop reasons
 letta_stream.py         a turn's events as the events of a stream
+letta_log.py            the same as they go into a log, and out of it again
 letta_bodies.py         what bodies of requests may hold
 letta_requests.py       bodies to drafts and changes
+letta_conversation.py   conversations: answers, bodies, queries, names of threads
+letta_account.py        filters of runs and steps, usage, metrics, traces
+letta_tool_requests.py  bodies and queries of requests for tools
+letta_filters.py        filters of agents and blocks
+letta_search.py         searching messages
 letta_query.py          query strings and forms to pages, filters, import options
 """

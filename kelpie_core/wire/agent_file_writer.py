@@ -50,10 +50,13 @@ def opening(snapshot: AgentSnapshot) -> bytes:
     return b'{"agents":[' + agent[:-1] + b',"messages":['
 
 
-def history(messages: Sequence[Message], message_ids: Mapping[str, str]) -> bytes:
-    """Return a piece of the history; `message_ids` are the file's ids of stored messages that these refer to."""
+def history(messages: Sequence[Message], message_ids: Mapping[str, str], *, goes_on: bool) -> bytes:
+    """Return a piece of the history; `message_ids` are the file's ids of stored messages that these refer to.
+
+    It `goes_on` where a piece with messages came before it.
+    """
     pieces = [msgspec.json.encode(_message(message, message_ids)) for message in messages]
-    comma = b"," if messages and messages[0].seq > 0 else b""
+    comma = b"," if messages and goes_on else b""
     return comma + b",".join(pieces)
 
 

@@ -4,17 +4,21 @@ The API says a model in three ways that overlap: a handle, a config and settings
 gave are stored; the rest is made up when an agent is shown, so that the three never contradict each other in store.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
 import attrs
 
 from kelpie_core.json_types import JsonObject
-from kelpie_core.model.agent import Agent
+from kelpie_core.model.agent import Agent, LastRun
+from kelpie_core.model.approval import PendingApproval
 from kelpie_core.model.block import Block
 from kelpie_core.model.tool import Tool
 from kelpie_core.wire.letta_block import block_json
 from kelpie_core.wire.letta_fields import fitting
+from kelpie_core.wire.letta_message import pending_json
+from kelpie_core.wire.letta_run import stop_reason_of
 from kelpie_core.wire.letta_tool import tool_json
 
 CONTEXT_WINDOW_TOKENS_DEFAULT = 128_000
@@ -143,7 +147,13 @@ class AgentExtra:
 
 
 def agent_json(
-    agent: Agent, *, blocks: Sequence[Block] = (), tools: Sequence[Tool] = (), message_ids: Sequence[str] | None = None
+    agent: Agent,
+    *,
+    blocks: Sequence[Block] = (),
+    tools: Sequence[Tool] = (),
+    message_ids: Sequence[str] | None = None,
+    pending: PendingApproval | None = None,
+    last_run: LastRun | None = None,
 ) -> JsonObject:
     """Return an agent as Letta's clients read it. Values of secrets are never shown."""
     blocks_shown = [block_json(block) for block in blocks]
@@ -151,6 +161,7 @@ def agent_json(
         **attrs.asdict(AgentExtra()),
         **fitting(agent.extra, AgentExtra, only_known=True),
         **_own_fields(agent),
+        **_last_run_json(last_run),
         "llm_config": llm_config_json(agent),
         "model_settings": model_settings_json(agent),
         "embedding_config": embedding_config_json(agent),
@@ -164,6 +175,7 @@ def agent_json(
         },
         "tools": [tool_json(tool) for tool in tools],
         "message_ids": None if message_ids is None else list(message_ids),
+        "pending_approval": None if pending is None else pending_json(pending),
         "secrets": _secrets_json(agent),
         "tool_exec_environment_variables": _secrets_json(agent),
         "sources": [],
@@ -173,10 +185,7 @@ def agent_json(
 
 
 # What Letta's agent has and this one never does; the clients expect the names all the same.
-_NEVER_SET = (
-    "pending_approval", "enable_sleeptime", "multi_agent_group", "managed_group", "last_run_completion",
-    "last_run_duration_ms", "last_stop_reason",
-)  # fmt: skip
+_NEVER_SET = ("enable_sleeptime", "multi_agent_group", "managed_group")
 
 
 def _own_fields(agent: Agent) -> JsonObject:
@@ -194,11 +203,24 @@ def _own_fields(agent: Agent) -> JsonObject:
         "timezone": agent.timezone or "UTC",
         "message_buffer_autoclear": agent.message_buffer_autoclear,
         "hidden": agent.hidden,
+        "organization_id": agent.organization_id,
+        "user_id": agent.created_by_id,
         "created_by_id": agent.created_by_id,
-        "last_updated_by_id": agent.created_by_id,
+        "last_updated_by_id": agent.last_updated_by_id or agent.created_by_id,
         "created_at": agent.created_at.isoformat(),
         "updated_at": agent.updated_at.isoformat(),
     }
+
+
+def _last_run_json(last: LastRun | None) -> JsonObject:
+    names = ("last_run_completion", "last_run_duration_ms", "last_stop_reason")
+    if last is None:
+        return dict.fromkeys(names)
+    duration = max(last.completed_at - last.began_at, dt.timedelta())
+    values = (
+        last.completed_at.isoformat(), duration // dt.timedelta(milliseconds=1), stop_reason_of(last.stop_reason),
+    )  # fmt: skip
+    return dict(zip(names, values, strict=True))
 
 
 def _secrets_json(agent: Agent) -> list[JsonObject]:

@@ -36,5 +36,5 @@ def block_json(block: Block) -> JsonObject:
         "metadata": block.metadata,
         "tags": list(block.tags),
         "created_by_id": block.created_by_id,
-        "last_updated_by_id": block.created_by_id,
+        "last_updated_by_id": block.last_updated_by_id or block.created_by_id,
     }

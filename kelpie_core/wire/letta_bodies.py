@@ -9,6 +9,7 @@ import attrs
 from kelpie_core.json_types import JsonObject
 from kelpie_core.model.agent import AgentType
 from kelpie_core.model.message import Role
+from kelpie_core.model.tool import ClientSkill, ClientTool
 from kelpie_core.wire.letta_agent import (
     CompactionFields,
     EmbeddingConfigFields,
@@ -121,6 +122,8 @@ class AgentFields:
     from_template: str | None = None
     message_ids: tuple[str, ...] | None = None
     last_stop_reason: str | None = None
+    last_run_completion: str | None = None
+    last_run_duration_ms: int | None = None
 
 
 AGENT = (
@@ -133,13 +136,12 @@ AGENT_EXTRA = (
     "per_file_view_window_char_limit",
 )  # fmt: skip
 CREATE_LATER = (
-    "initial_message_sequence", "folder_ids", "source_ids", "identity_ids", "enable_sleeptime",
-    "include_default_source", "include_base_tool_rules", "from_template",
+    "folder_ids", "source_ids", "identity_ids", "enable_sleeptime",
+    "include_default_source", "from_template",
 )  # fmt: skip
 UPDATE_LATER = (
     "folder_ids", "source_ids", "identity_ids", "enable_sleeptime", "message_ids", "last_stop_reason",
-    "context_window_limit", "compaction_settings", "response_format", "max_files_open",
-    "per_file_view_window_char_limit", "max_tokens", "parallel_tool_calls",
+    "last_run_completion", "last_run_duration_ms",
 )  # fmt: skip
 NULLABLE = ("description", "hidden", "embedding", "timezone", "args_json_schema", "default_requires_approval")
 
@@ -156,17 +158,20 @@ class TurnFields:
     include_pings: bool | None = None
     background: bool | None = None
     include_return_message_types: tuple[MessageType, ...] | None = None
-    client_tools: tuple[JsonObject, ...] | None = None
-    client_skills: tuple[JsonObject, ...] | None = None
+    include_compaction_messages: bool | None = None
+    use_assistant_message: bool | None = None
+    assistant_message_tool_name: str | None = None
+    assistant_message_tool_kwarg: str | None = None
+    client_tools: tuple[ClientTool, ...] | None = None
+    client_skills: tuple[ClientSkill, ...] | None = None
     override_model: str | None = None
     override_system: str | None = None
     return_logprobs: bool | None = None
     return_token_ids: bool | None = None
+    callback_url: str | None = None
 
 
-TURN_LATER = (
-    "client_tools", "client_skills", "override_model", "override_system", "return_logprobs", "return_token_ids",
-)  # fmt: skip
+TURN_LATER = ("return_logprobs", "return_token_ids", "callback_url")
 
 
 @attrs.frozen(kw_only=True)
@@ -180,3 +185,24 @@ class MessageFields:
     sender_id: str | None = None
     group_id: str | None = None
     batch_item_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalFields:
+    """What the answer to a request for approval may hold."""
+
+    approvals: tuple[JsonObject, ...] | None = None
+    approve: bool | None = None
+    approval_request_id: str | None = None
+    reason: str | None = None
+    otid: str | None = None
+    group_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ToolReturnFields:
+    """What a message with the returns of client-side tools may hold."""
+
+    tool_returns: tuple[JsonObject, ...]
+    otid: str | None = None
+    group_id: str | None = None

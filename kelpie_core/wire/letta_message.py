@@ -14,9 +14,11 @@ from enum import StrEnum
 import msgspec
 
 from kelpie_core.json_types import JsonObject, JsonValue
+from kelpie_core.model.approval import PendingApproval
 from kelpie_core.model.content import ContentPart, OpaquePart, ReasoningPart, TextPart, text_of
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
+from kelpie_core.turn.conduct import SEND_MESSAGE, parsed_arguments
 
 
 class MessageType(StrEnum):
@@ -64,6 +66,24 @@ def tool_call_json(call: ToolCall) -> JsonObject:
     return {"name": call.name, "arguments": call.arguments, "tool_call_id": call.id}
 
 
+def tool_calls_json(calls: Sequence[ToolCall]) -> JsonObject:
+    """Return calls as a message bears them, the first one under the older name too."""
+    shown = [tool_call_json(call) for call in calls]
+    return {"tool_call": shown[0], "tool_calls": shown}
+
+
+def pending_json(pending: PendingApproval) -> JsonObject:
+    """Return what waits for approval, as the message that asks for it."""
+    return {
+        "id": pending.message_id,
+        "date": pending.created_at.isoformat(),
+        "message_type": MessageType.APPROVAL_REQUEST,
+        **tool_calls_json(pending.asked),
+        "step_id": pending.step_id,
+        "run_id": pending.run_id,
+    } | dict.fromkeys(("name", "otid", "sender_id", "is_err", "seq_id"))
+
+
 def _common(message: Message, index: int) -> JsonObject:
     return {
         "id": message.id,
@@ -94,14 +114,31 @@ def _variants(message: Message) -> list[JsonObject]:
 
 
 def _reply(message: Message) -> list[JsonObject]:
-    """Return what the model said and asked for; a request for approval differs in its name only."""
+    """Return what the model said and asked for: a variant for each part, then the calls, those that ask apart."""
     variants = [_reply_part(part) for part in message.content]
-    if message.tool_calls:
-        asks = message.role is Role.APPROVAL
-        calls = [tool_call_json(call) for call in message.tool_calls]
-        kind = MessageType.APPROVAL_REQUEST if asks else MessageType.TOOL_CALL
-        variants.append({"message_type": kind, "tool_call": calls[0], "tool_calls": calls})
+    asking, free = asking_calls(message), list[ToolCall]()
+    for call in message.tool_calls:
+        words = None if call in asking else spoken(call)
+        if words is not None:
+            variants.append({"message_type": MessageType.ASSISTANT, "content": words})
+        elif call not in asking:
+            free.append(call)
+    for kind, calls in ((MessageType.TOOL_CALL, free), (MessageType.APPROVAL_REQUEST, asking)):
+        if calls:
+            variants.append({"message_type": kind, **tool_calls_json(calls)})
     return variants or [{"message_type": MessageType.ASSISTANT, "content": ""}]
+
+
+def asking_calls(message: Message) -> tuple[ToolCall, ...]:
+    """Return the calls of a message that ask for approval. An imported request does not say which: all of them."""
+    asking = tuple(call for call in message.tool_calls if call.asks)
+    return message.tool_calls if message.role is Role.APPROVAL and not asking else asking
+
+
+def spoken(call: ToolCall) -> str | None:
+    """Return the words that an agent says by a call, None if the call is no speech."""
+    words = (parsed_arguments(call) or {}).get("message") if call.name == SEND_MESSAGE else None
+    return words if isinstance(words, str) else None
 
 
 def _reply_part(part: ContentPart) -> JsonObject:

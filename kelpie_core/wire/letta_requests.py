@@ -11,9 +11,10 @@ import attrs
 
 from kelpie_core.errors import InvalidInput, Unsupported
 from kelpie_core.ids import check_id
-from kelpie_core.json_types import JsonObject, JsonValue
+from kelpie_core.json_types import JsonObject
 from kelpie_core.model.agent import AgentType
 from kelpie_core.model.content import ContentPart, OpaquePart, ReasoningPart, TextPart
+from kelpie_core.model.message import Role
 from kelpie_core.service.builtin_tools import base_tools
 from kelpie_core.service.drafts import (
     AgentChanges,
@@ -21,10 +22,10 @@ from kelpie_core.service.drafts import (
     BlockChanges,
     BlockDraft,
     MessageDraft,
-    ToolChanges,
-    ToolDraft,
     TurnOptions,
 )
+from kelpie_core.turn.conduct import SEND_MESSAGE, base_rules
+from kelpie_core.turn.rules import RULE_KINDS
 from kelpie_core.wire.letta_agent import handle_of
 from kelpie_core.wire.letta_bodies import (
     AGENT,
@@ -34,21 +35,17 @@ from kelpie_core.wire.letta_bodies import (
     BLOCK_EXTRA,
     CREATE_LATER,
     NULLABLE,
-    TEMPLATE,
-    TOOL,
-    TOOL_EXTRA,
     TURN_LATER,
     UPDATE_LATER,
     AgentFields,
+    ApprovalFields,
     BlockFields,
     MessageFields,
-    ToolFields,
+    ToolReturnFields,
     TurnFields,
 )  # fmt: skip
 from kelpie_core.wire.letta_fields import present, typed
 from kelpie_core.wire.letta_message import MessageTypes
-
-MODEL_AUTO = "letta/auto"
 
 
 class ModelMissing(InvalidInput):
@@ -73,38 +70,13 @@ def block_draft(raw: JsonObject, path: str = "$") -> BlockDraft:
     return BlockDraft(**present(fields, BLOCK), extra=present(fields, BLOCK_EXTRA))
 
 
-def block_changes(raw: JsonObject, operation: str) -> BlockChanges:
-    """Return the changes of a block that a body describes; raise InvalidInput, Unsupported."""
+def block_changes(raw: JsonObject) -> BlockChanges:
+    """Return the changes of a block that a body describes; raise InvalidInput."""
     fields = typed(raw, BlockFields)
-    refuse(fields, BLOCK_EXTRA, operation)
-    return BlockChanges(**_changes(raw, fields, BLOCK))
-
-
-def tool_draft(raw: JsonObject, operation: str) -> ToolDraft:
-    """Return the tool that a body describes; raise InvalidInput, Unsupported without a schema (none is derived yet)."""
-    fields = typed(raw, ToolFields)
-    _require(raw, ("source_code",), "$")
-    if fields.json_schema is None:
-        raise Unsupported(f"{operation} without json_schema")
-    described: JsonObject = {"description": _schema_text(fields.json_schema, "description")} | present(fields, TOOL)
-    return ToolDraft(
-        **described,
-        name=_schema_name(fields.json_schema),
-        metadata=fields.metadata_ or {},
-        extra={name: raw[name] for name in present(fields, TOOL_EXTRA)},
-    )
-
-
-def tool_changes(raw: JsonObject) -> ToolChanges:
-    """Return the changes of a tool that a body describes; raise InvalidInput, Unsupported."""
-    fields = typed(raw, ToolFields)
-    refuse(fields, TOOL_EXTRA, "tools.update")
-    changes = _changes(raw, fields, TOOL)
-    if fields.metadata_ is not None:
-        changes["metadata"] = fields.metadata_
-    if fields.json_schema is not None:
-        changes["name"] = _schema_name(fields.json_schema)
-    return ToolChanges(**changes)
+    changes = _changes(raw, fields, BLOCK)
+    if extra := _given(raw, BLOCK_EXTRA):
+        changes["extra"] = extra
+    return BlockChanges(**changes)
 
 
 def agent_draft(raw: JsonObject, *, name_default: str, model_default: str | None) -> AgentDraft:
@@ -114,13 +86,19 @@ def agent_draft(raw: JsonObject, *, name_default: str, model_default: str | None
     named: JsonObject = {"name": name_default} | _checked_ids(present(fields, AGENT))
     agent_type = fields.agent_type or AgentType.LETTA_V1
     base = base_tools(agent_type) if fields.include_base_tools is not False else ()
+    tool_names = tuple(dict.fromkeys((*base, *(fields.tools or ()))))
+    ruled = base_rules(agent_type, tool_names, wanted=fields.include_base_tool_rules)
     return AgentDraft(
-        **named,
+        **(named | {"tool_rules": (*ruled, *_checked_rules(fields))}),
         agent_type=agent_type,
         model=_model(raw, fields, model_default),
         **_configs(raw, fields),
         blocks=tuple(block_draft(one, f"$.memory_blocks[{i}]") for i, one in enumerate(fields.memory_blocks or ())),
-        tool_names=tuple(dict.fromkeys((*base, *(fields.tools or ())))),
+        tool_names=tool_names,
+        initial_messages=tuple(
+            _message_draft(one, f"$.initial_message_sequence[{i}]")
+            for i, one in enumerate(fields.initial_message_sequence or ())
+        ),
         secrets={**(fields.tool_exec_environment_variables or {}), **(fields.secrets or {})},
         extra={name: raw[name] for name in present(fields, AGENT_EXTRA)},
     )
@@ -132,29 +110,42 @@ def agent_changes(raw: JsonObject, *, model_default: str | None) -> AgentChanges
     A new model handle makes the old llm_config void, and a new llm_config brings its handle.
     """
     fields = typed(raw, AgentFields)
-    refuse(fields, (*UPDATE_LATER, *TEMPLATE), "agents.update")
+    refuse(fields, UPDATE_LATER, "agents.update")
     changes = _checked_ids(_changes(raw, fields, AGENT))
+    _checked_rules(fields)
     changes |= {name: raw[name] for name in present(fields, AGENT_CONFIGS)}
     if fields.model is not None or fields.llm_config is not None:
         changes |= {"llm_config": raw.get("llm_config"), "model": _model(raw, fields, model_default)}
+    if settings := _single_settings(fields):
+        changes["settings"] = settings
+    if extra := _given(raw, AGENT_EXTRA):
+        changes["extra"] = extra
     for secrets in (fields.tool_exec_environment_variables, fields.secrets):
         if secrets is not None:
             changes["secrets"] = secrets
     return AgentChanges(**changes)
 
 
-def turn_request(raw: JsonObject, operation: str) -> TurnRequest:
-    """Return the turn that a body asks for; raise InvalidInput, Unsupported."""
+def turn_request(raw: JsonObject, operation: str, *, streaming: bool = False) -> TurnRequest:
+    """Return the turn that a body asks for, as a stream by default if `streaming`; raise InvalidInput, Unsupported."""
     fields = typed(raw, TurnFields)
     refuse(fields, TURN_LATER, operation)
+    _refuse_other_words(fields, operation)
     types = fields.include_return_message_types
     return TurnRequest(
-        drafts=_message_drafts(fields, operation),
+        drafts=_message_drafts(fields),
         options=TurnOptions(
-            steps_max=fields.max_steps, tokens=bool(fields.stream_tokens), background=bool(fields.background)
+            steps_max=fields.max_steps,
+            model=fields.override_model,
+            system=fields.override_system,
+            client_tools=fields.client_tools or (),
+            client_skills=fields.client_skills or (),
+            tokens=bool(fields.stream_tokens),
+            background=bool(fields.background),
+            types=None if types is None else frozenset(types),
         ),
         types=None if types is None else frozenset(types),
-        streaming=bool(fields.streaming),
+        streaming=streaming if fields.streaming is None else fields.streaming,
         pings=fields.include_pings is not False,
     )
 
@@ -172,18 +163,54 @@ def refuse(fields: object, names: Collection[str], operation: str) -> None:
             raise Unsupported(f"{operation} with {name}")
 
 
-def _message_drafts(fields: TurnFields, operation: str) -> tuple[MessageDraft, ...]:
+def _message_drafts(fields: TurnFields) -> tuple[MessageDraft, ...]:
     if (fields.messages is None) == (fields.input is None):
         raise InvalidInput("give either messages or input")
     if fields.input is not None:
         return (MessageDraft(content=_content(fields.input, "$.input")),)
-    return tuple(_message_draft(one, f"$.messages[{i}]", operation) for i, one in enumerate(fields.messages or ()))
+    return tuple(_message_draft(one, f"$.messages[{i}]") for i, one in enumerate(fields.messages or ()))
 
 
-def _message_draft(raw: JsonObject, path: str, operation: str) -> MessageDraft:
+def _refuse_other_words(fields: TurnFields, operation: str) -> None:
+    """Raise Unsupported for a wish to see what MemGPT agents say in another way than as their own messages."""
+    if fields.use_assistant_message is False:
+        raise Unsupported(f"{operation} with use_assistant_message")
+    if fields.assistant_message_tool_name not in (None, SEND_MESSAGE):
+        raise Unsupported(f"{operation} with assistant_message_tool_name")
+    if fields.assistant_message_tool_kwarg not in (None, "message"):
+        raise Unsupported(f"{operation} with assistant_message_tool_kwarg")
+
+
+def _approval_draft(raw: JsonObject, path: str) -> MessageDraft:
+    fields = typed(raw, ApprovalFields, path)
+    return MessageDraft(
+        role=Role.APPROVAL,
+        approvals=tuple(_told_kind(one) for one in fields.approvals or ()),
+        approve=fields.approve,
+        approval_request_id=fields.approval_request_id,
+        denial_reason=fields.reason,
+        otid=fields.otid,
+        group_id=fields.group_id,
+    )
+
+
+def _tool_return_draft(raw: JsonObject, path: str) -> MessageDraft:
+    fields = typed(raw, ToolReturnFields, path)
+    returns = tuple({**one, "type": "tool"} for one in fields.tool_returns)
+    return MessageDraft(role=Role.APPROVAL, approvals=returns, otid=fields.otid, group_id=fields.group_id)
+
+
+def _told_kind(raw: JsonObject) -> JsonObject:
+    """Return an answer that says of which kind it is: clients may leave it out."""
+    return raw if "type" in raw else {**raw, "type": "tool" if "tool_return" in raw else "approval"}
+
+
+def _message_draft(raw: JsonObject, path: str) -> MessageDraft:
     kind = raw.get("type")
-    if kind in ("approval", "tool_return"):
-        raise Unsupported(f"{operation} with a message of type {kind}")
+    if kind == "approval":
+        return _approval_draft(raw, path)
+    if kind == "tool_return":
+        return _tool_return_draft(raw, path)
     if kind not in (None, "message"):
         raise InvalidInput(f"no message has the type {str(kind)[:80]!r}", path=f"{path}.type")
     fields = typed(raw, MessageFields, path)
@@ -214,7 +241,7 @@ def _model(raw: JsonObject, fields: AgentFields, model_default: str | None) -> s
     model = fields.model
     if model is None and fields.llm_config is not None:
         model = handle_of(raw["llm_config"])
-    if model is None or model == MODEL_AUTO:
+    if model is None:
         model = model_default
     if not model:
         raise ModelMissing("name a model, or give an llm_config", path="$.model")
@@ -224,15 +251,24 @@ def _model(raw: JsonObject, fields: AgentFields, model_default: str | None) -> s
 def _configs(raw: JsonObject, fields: AgentFields) -> JsonObject:
     """Return the configs as they came, and the older single fields as settings."""
     configs = {name: raw[name] for name in present(fields, AGENT_CONFIGS)}
+    if settings := _single_settings(fields):
+        configs["model_settings"] = settings | configs.get("model_settings", {})
+    return configs
+
+
+def _single_settings(fields: AgentFields) -> JsonObject:
+    """Return the older single fields as settings of the model."""
     single = {
         "max_output_tokens": fields.max_tokens,
         "temperature": fields.temperature,
         "parallel_tool_calls": fields.parallel_tool_calls,
     }
-    settings = {name: value for name, value in single.items() if value is not None}
-    if settings:
-        configs["model_settings"] = settings | configs.get("model_settings", {})
-    return configs
+    return {name: value for name, value in single.items() if value is not None}
+
+
+def _given(raw: JsonObject, names: tuple[str, ...]) -> JsonObject:
+    """Return the named fields that are there, null among them: to lay it over a value clears that."""
+    return {name: raw[name] for name in names if name in raw}
 
 
 def _changes(raw: JsonObject, fields: object, names: tuple[str, ...]) -> JsonObject:
@@ -247,21 +283,17 @@ def _checked_ids(given: JsonObject) -> JsonObject:
     return given
 
 
+def _checked_rules(fields: AgentFields) -> tuple[JsonObject, ...]:
+    """Return the tool rules as they came; raise InvalidInput for one that nobody would obey."""
+    for i, raw in enumerate(fields.tool_rules or ()):
+        path, kind = f"$.tool_rules[{i}]", raw.get("type")
+        if kind not in RULE_KINDS:
+            raise InvalidInput(f"no tool rule has the type {str(kind)[:80]!r}", path=f"{path}.type")
+        typed(raw, RULE_KINDS[kind], path)
+    return fields.tool_rules or ()
+
+
 def _require(raw: JsonObject, names: tuple[str, ...], path: str) -> None:
     for name in names:
         if raw.get(name) is None:
             raise InvalidInput("is required", path=f"{path}.{name}")
-
-
-def _schema_name(schema: JsonObject) -> str:
-    name = _schema_text(schema, "name")
-    if name is None:
-        raise InvalidInput("is required", path="$.json_schema.name")
-    return name
-
-
-def _schema_text(schema: JsonObject, name: str) -> str | None:
-    value: JsonValue = schema.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidInput("expected a text", path=f"$.json_schema.{name}")
-    return value

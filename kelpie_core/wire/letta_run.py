@@ -27,7 +27,7 @@ def usage_json(run: Run) -> JsonObject:
         **_tokens_json(run.usage),
         "step_count": run.turn.steps,
         "run_ids": [run.id],
-        "cache_write_tokens": None,
+        "cache_write_tokens": run.usage.cache_write_tokens,
         "context_tokens": None,
     }
 
@@ -38,6 +38,7 @@ def run_json(run: Run) -> JsonObject:
     return {
         "id": run.id,
         "agent_id": run.agent_id,
+        "conversation_id": run.conversation_id,
         "status": run.status.value,
         "background": run.background,
         "stop_reason": stop_reason_of(run.stop_reason),
@@ -49,7 +50,7 @@ def run_json(run: Run) -> JsonObject:
 
 
 _RUN_NEVER_SET = (
-    "conversation_id", "base_template_id", "request_config", "callback_url", "callback_sent_at",
+    "base_template_id", "request_config", "callback_url", "callback_sent_at",
     "callback_status_code", "callback_error", "ttft_ns",
 )  # fmt: skip
 
@@ -82,14 +83,15 @@ def step_json(step: Step) -> JsonObject:
         "prompt_tokens_details": {"cached_tokens": step.usage.cached_input_tokens},
         "stop_reason": stop_reason_of(step.stop_reason),
         "status": "success",
-        "tags": [],
+        "feedback": step.feedback,
+        "tags": list(step.tags),
         "messages": [],
     } | dict.fromkeys(_STEP_NEVER_SET)
 
 
 _STEP_NEVER_SET = (
     "origin", "provider_id", "model_endpoint", "context_window_limit", "cache_write_tokens", "tid", "trace_id",
-    "request_id", "feedback", "project_id", "error_type", "error_data",
+    "request_id", "project_id", "error_type", "error_data",
 )  # fmt: skip
 
 

@@ -20,7 +20,8 @@ from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.turn import StopReason
 from kelpie_core.ports import Entropy, ReasoningDelta, TextDelta, ToolCallDelta
 from kelpie_core.service.turn_events import Delta, MessageStored, TurnEnded, TurnEvent
-from kelpie_core.wire.letta_message import MessageType, MessageTypes, message_json, otid_of
+from kelpie_core.turn.conduct import SEND_MESSAGE
+from kelpie_core.wire.letta_message import MessageType, MessageTypes, message_json, otid_of, spoken
 from kelpie_core.wire.letta_run import stop_reason_json, stop_reason_of, usage_json
 
 Name = Literal["error"] | None
@@ -41,6 +42,7 @@ class _Heard:
 
     kinds: list[MessageType] = attrs.field(factory=list)
     call_ids: dict[int, str | None] = attrs.field(factory=dict)
+    speeches: dict[int, str | None] = attrs.field(factory=dict)
 
     def index_of(self, kind: MessageType) -> int:
         """Return the index of the variant that a delta belongs to."""
@@ -93,8 +95,17 @@ class LettaStream:
         if message.role not in _SENT:
             return []
         heard = self._heard.pop(message.id, None)
-        variants = message_json(message, self.types)
-        return [self._event(v) for v in variants if heard is None or v["message_type"] not in heard.kinds]
+        variants = message_json(message)
+        if heard is not None:
+            said = len(message.content)  # variants behind these are calls; speech by a call is not told in deltas
+            untold = [
+                variant
+                for place, variant in enumerate(variants)
+                if variant["message_type"] not in heard.kinds
+                or (place >= said and variant["message_type"] is MessageType.ASSISTANT)
+            ]
+            variants = [*untold, *_failed_speech(message, heard)]
+        return [self._event(one) for one in variants if self.types is None or one["message_type"] in self.types]
 
     def _delta(self, delta: Delta) -> list[StreamEvent]:
         heard = self._heard.setdefault(delta.message_id, _Heard())
@@ -104,8 +115,13 @@ class LettaStream:
         if isinstance(part, ReasoningDelta):
             fields = {"source": "reasoner_model", "reasoning": part.text, "signature": None}
             return self._piece(delta, heard, MessageType.REASONING, [fields])
+        if part.name == SEND_MESSAGE and not delta.asks:
+            heard.speeches[part.index] = part.id
+        if part.index in heard.speeches:
+            return []  # the words come whole, as the assistant's, once they are stored
         pieces = [{"tool_call": call, "tool_calls": call} for call in _call_pieces(part, heard)]
-        return self._piece(delta, heard, MessageType.TOOL_CALL, pieces)
+        kind = MessageType.APPROVAL_REQUEST if delta.asks else MessageType.TOOL_CALL
+        return self._piece(delta, heard, kind, pieces)
 
     def _piece(self, delta: Delta, heard: _Heard, kind: MessageType, pieces: list[JsonObject]) -> list[StreamEvent]:
         index = heard.index_of(kind)
@@ -169,6 +185,15 @@ class LettaStream:
         return StreamEvent(data=data, name=name)
 
 
+def _failed_speech(message: Message, heard: _Heard) -> list[JsonObject]:
+    """Return, as a variant, calls that were held back as speech and are none, where pieces of other calls were told."""
+    held = [call for call in message.tool_calls if call.id in heard.speeches.values() and spoken(call) is None]
+    if not held or MessageType.TOOL_CALL not in heard.kinds:
+        return []
+    (first, *_) = message_json(attrs.evolve(message, content=(), tool_calls=tuple(held)))
+    return [first]
+
+
 def _call_pieces(part: ToolCallDelta, heard: _Heard) -> list[JsonObject]:
     """Return the pieces of a tool call: its name first, then arguments, its id with each."""
     if part.id is not None:
@@ -181,10 +206,12 @@ def _call_pieces(part: ToolCallDelta, heard: _Heard) -> list[JsonObject]:
 _MESSAGES = {
     "llm_rate_limit": "The model's provider refused the request: too many of them. Try again later.",
     "llm_authentication": "The model's provider did not accept the credentials.",
+    "llm_context_overflow": "The conversation is too long for the model.",
     "llm_bad_request": "The model's provider refused the request as invalid.",
     "llm_timeout": "The model did not answer in time.",
     "llm_insufficient_credits": "The account with the model's provider has no credit left.",
     "llm_error": "The model did not give an answer.",
+    "stream_broken_off": "The stream breaks off here; the run goes on. Resume behind the last seq_id.",
 }
 
 

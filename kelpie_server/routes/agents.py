@@ -1,6 +1,7 @@
 """Agents, and the blocks and tools attached to them."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,54 +10,68 @@ from kelpie_core.errors import NotFound, StoreError, Unsupported
 from kelpie_core.json_types import JsonObject
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.agent import Agent
+from kelpie_core.service.agent_state import WHOLE, Parts
 from kelpie_core.service.drafts import Page
 from kelpie_core.wire.letta_agent import agent_json
 from kelpie_core.wire.letta_block import block_json
-from kelpie_core.wire.letta_query import Query, one_of, page_of, refuse_filters
+from kelpie_core.wire.letta_filters import NO_PARTS, agent_filter, parts_of
+from kelpie_core.wire.letta_query import Query, one_of, page_of
 from kelpie_core.wire.letta_requests import agent_changes, agent_draft, block_changes
 from kelpie_core.wire.letta_tool import tool_json
 from kelpie_server.request import agent_id_of, answer, body_of, config_of, id_in_path, kelpie_of, query_of
-
-_FILTERS = (
-    "query_text", "project_id", "template_id", "base_template_id", "identity_id", "identifier_keys", "created_by_id",
-    "last_stop_reason",
-)  # fmt: skip
+from kelpie_server.routes.models import check_model
 
 
 async def create(request: Request) -> Response:
     """Create an agent."""
     kelpie = kelpie_of(request)
     name_default = f"kelpie-{kelpie.ports.entropy.bits(30) % 1_000_000:06d}"
-    draft = agent_draft(
-        await body_of(request), name_default=name_default, model_default=config_of(request).model_default
-    )
+    body = await body_of(request)
+    draft = agent_draft(body, name_default=name_default, model_default=config_of(request).model_default)
+    await _check_model(request, body)
     agent = await kelpie.agents.create(draft)
-    return await _answer_stored(kelpie, agent.id)
+    return await answer_stored(kelpie, agent.id)
 
 
 async def retrieve(request: Request) -> Response:
-    """Return an agent."""
-    return answer(await _state_json(kelpie_of(request), agent_id_of(request)))
+    """Return an agent, as a whole or with the parts that are asked for."""
+    parts = parts_of(query_of(request), default=WHOLE)
+    return answer(await _state_json(kelpie_of(request), agent_id_of(request), parts))
+
+
+async def retrieve_memory(request: Request) -> Response:
+    """Return the agent's memory, as older clients ask for it."""
+    return answer((await _state_json(kelpie_of(request), agent_id_of(request), WHOLE))["memory"])
 
 
 async def update(request: Request) -> Response:
     """Change an agent."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
-    changes = agent_changes(await body_of(request), model_default=config_of(request).model_default)
+    body = await body_of(request)
+    changes = agent_changes(body, model_default=config_of(request).model_default)
+    await _check_model(request, body)
     await kelpie.agents.update(agent_id, changes)
-    return await _answer_stored(kelpie, agent_id)
+    return await answer_stored(kelpie, agent_id)
+
+
+async def retrieve_context(request: Request) -> NoReturn:
+    """Refuse: what older clients ask for here are counts of tokens that nobody has counted."""
+    raise Unsupported("agents.context")
 
 
 async def list_(request: Request) -> Response:
     """Return a page of agents; what is attached to them only if `include` asks for it, as the API has it."""
     kelpie, query = kelpie_of(request), query_of(request)
-    refuse_filters(query, _FILTERS, "agents.list")
-    refuse_order(query, "agents.list")
-    page = page_of(query, "agent", limit=50, descending=True)
-    agents = await kelpie.agents.list(page, name=one_of(query, "name"), tag=_tag(query))
-    if "include" in query or "include_relationships" in query:
-        return answer(await states_json(kelpie, agents))
-    return answer([agent_json(agent) for agent in agents])
+    page, parts = page_of(query, "agent", limit=50, descending=True), parts_of(query, default=NO_PARTS)
+    which = agent_filter(query)
+    agents = [] if which is None else await kelpie.agents.list(page, which)
+    return answer(await states_json(kelpie, agents, parts))
+
+
+async def count(request: Request) -> Response:
+    """Return how many agents there are, of those that the filters of the list ask for."""
+    which = agent_filter(query_of(request))
+    return answer(0 if which is None else await kelpie_of(request).agents.count(which))
 
 
 async def delete(request: Request) -> Response:
@@ -81,7 +96,7 @@ async def retrieve_block(request: Request) -> Response:
 
 async def update_block(request: Request) -> Response:
     """Change the agent's block of a label."""
-    changes = block_changes(await body_of(request), "agents.blocks.update")
+    changes = block_changes(await body_of(request))
     label = request.path_params["block_label"]
     return answer(block_json(await kelpie_of(request).agents.update_block(agent_id_of(request), label, changes)))
 
@@ -90,14 +105,14 @@ async def attach_block(request: Request) -> Response:
     """Give the agent a block."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.attach_block(agent_id, id_in_path(request, "block_id", "block"))
-    return await _answer_stored(kelpie, agent_id)
+    return await answer_stored(kelpie, agent_id)
 
 
 async def detach_block(request: Request) -> Response:
     """Take a block from the agent."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.detach_block(agent_id, id_in_path(request, "block_id", "block"))
-    return await _answer_stored(kelpie, agent_id)
+    return await answer_stored(kelpie, agent_id)
 
 
 async def list_tools(request: Request) -> Response:
@@ -111,14 +126,14 @@ async def attach_tool(request: Request) -> Response:
     """Give the agent a tool."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.attach_tool(agent_id, id_in_path(request, "tool_id", "tool"))
-    return await _answer_stored(kelpie, agent_id)
+    return await answer_stored(kelpie, agent_id)
 
 
 async def detach_tool(request: Request) -> Response:
     """Take a tool from the agent."""
     kelpie, agent_id = kelpie_of(request), agent_id_of(request)
     await kelpie.agents.detach_tool(agent_id, id_in_path(request, "tool_id", "tool"))
-    return await _answer_stored(kelpie, agent_id)
+    return await answer_stored(kelpie, agent_id)
 
 
 def refuse_order(query: Query, operation: str) -> None:
@@ -128,7 +143,7 @@ def refuse_order(query: Query, operation: str) -> None:
             raise Unsupported(f"{operation} with {name} {one_of(query, name)}")
 
 
-async def _answer_stored(kelpie: Kelpie, agent_id: str) -> Response:
+async def answer_stored(kelpie: Kelpie, agent_id: str) -> Response:
     """Answer a write with the agent as it is now; raise StoreError as `uncertain`, for the write is done by now."""
     try:
         return answer(await _state_json(kelpie, agent_id))
@@ -137,29 +152,33 @@ async def _answer_stored(kelpie: Kelpie, agent_id: str) -> Response:
         raise
 
 
-async def _state_json(kelpie: Kelpie, agent_id: str) -> JsonObject:
-    state = await kelpie.agents.state(agent_id)
-    return agent_json(state.agent, blocks=state.blocks, tools=state.tools, message_ids=state.window_ids)
+async def _check_model(request: Request, body: JsonObject) -> None:
+    """Raise NotFound for a model that is named and that nobody has. An llm_config beside it says where it is."""
+    if body.get("model") and not body.get("llm_config"):
+        await check_model(request, body["model"])
 
 
-async def states_json(kelpie: Kelpie, agents: Sequence[Agent]) -> list[JsonObject]:
-    """Return agents with all that is attached to them."""
+async def _state_json(kelpie: Kelpie, agent_id: str, parts: Parts = WHOLE) -> JsonObject:
+    state = await kelpie.agents.state(agent_id, parts)
+    return agent_json(
+        state.agent,
+        blocks=state.blocks,
+        tools=state.tools,
+        message_ids=state.window_ids,
+        pending=state.head.pending,
+        last_run=state.last_run,
+    )
+
+
+async def states_json(kelpie: Kelpie, agents: Sequence[Agent], parts: Parts = WHOLE) -> list[JsonObject]:
+    """Return agents with these parts."""
     states = []
     for agent in agents:
         try:
-            states.append(await _state_json(kelpie, agent.id))
+            states.append(await _state_json(kelpie, agent.id, parts))
         except NotFound:
             states.append(agent_json(agent))  # deleted meanwhile: shown as it was when the page was read
     return states
-
-
-def _tag(query: Query) -> str | None:
-    tags = query.get("tags", ())
-    if len(tags) > 1:
-        raise Unsupported("agents.list by several tags")
-    if tags and one_of(query, "name") is not None:
-        raise Unsupported("agents.list by name and tags")
-    return tags[0] if tags else None
 
 
 def page_of_all(items: list[JsonObject], page: Page) -> list[JsonObject]:

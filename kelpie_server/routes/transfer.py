@@ -6,7 +6,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from kelpie_core.errors import InvalidInput
-from kelpie_core.wire.letta_query import import_options, refuse_filters
+from kelpie_core.wire.letta_conversation import conversation_of
+from kelpie_core.wire.letta_query import import_options, one_of, refuse_filters
 from kelpie_server.multipart import read_form
 from kelpie_server.request import agent_id_of, answer, config_of, kelpie_of, query_of, read_body
 from kelpie_server.sse import Document, begun
@@ -17,8 +18,10 @@ FORM_BYTES_MAX = 1024 * 1024
 
 async def export_file(request: Request) -> ASGIApp:
     """Send an agent with its whole history as one document."""
-    refuse_filters(query_of(request), ("scrub_messages", "use_legacy_format", "conversation_id"), "agents.export_file")
-    first, rest = await begun(kelpie_of(request).transfer.export_file(agent_id_of(request)))
+    query, agent_id = query_of(request), agent_id_of(request)
+    refuse_filters(query, ("scrub_messages", "use_legacy_format"), "agents.export_file")
+    conversation_id = conversation_of(one_of(query, "conversation_id"), agent_id)
+    first, rest = await begun(kelpie_of(request).transfer.export_file(agent_id, conversation_id=conversation_id))
     return Document(first, rest, {"content-type": "application/json"})
 
 

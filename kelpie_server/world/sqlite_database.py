@@ -30,6 +30,9 @@ from kelpie_server.world.sqlite_schema import check_ours, count_opening, index_t
 BUSY_TIMEOUT_MS = 250
 CACHE_KIB = 32 * 1024
 STATEMENTS_CACHED_MAX = 512
+LOG_SUFFIX = "-wal"
+# SQLite writes no more than 128 KiB at once.
+SECURED_BYTES = 64 * 1024
 # 2^40 commits for each of 2^23 openings: both out of reach, and together within the 63 bits of an integer.
 VERSIONS_PER_OPENING = 1 << 40
 _Stored = tuple[int, int, bytes]
@@ -43,14 +46,16 @@ class SqliteDatabase:
         """Open or create the file; refuse it if it is in use or not ours; bring its tables up to date."""
         self._connection = apsw.Connection(path, vfs=vfs, statementcachesize=STATEMENTS_CACHED_MAX)
         try:
-            self._version_last = self._prepare(in_memory=path == ":memory:")
+            self._version_last = self._prepare(path, vfs or "")
         except BaseException:
             self._connection.close()
             raise
 
-    def _prepare(self, *, in_memory: bool) -> int:
+    def _prepare(self, path: str, vfs: str) -> int:
         """Make the fresh connection ours and return the last version before those of this opening."""
-        connection = self._connection
+        connection, in_memory = self._connection, path == ":memory:"
+        # Should this opening fail: a close brings nothing into the file from a log that is not safe.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         # Before the first access: then the log needs no shared memory, which not every file system offers.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -66,9 +71,9 @@ class SqliteDatabase:
         connection.execute("PRAGMA fullfsync = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA temp_store = MEMORY")
-        # A sync that failed in an earlier opening may have lost pages that the system still shows, so the log may have
-        # a hole on the disk that nobody can see. Nothing is appended behind it: the log goes into the file first.
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if not in_memory:
+            _secure(path + LOG_SUFFIX, vfs)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         migrate(connection)
         return count_opening(connection) * VERSIONS_PER_OPENING
 
@@ -79,6 +84,19 @@ class SqliteDatabase:
     def ping(self) -> None:
         """Read something; raise if the database cannot."""
         self._connection.execute("SELECT schema_version FROM store_state").fetchall()
+
+    def rewrite(self) -> None:
+        """Write what is there already, and sync it; raise if the database cannot."""
+        self._roll_back()
+        try:
+            # There and back: SQLite does not write what an update leaves as it is.
+            self._connection.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                self._connection.execute("UPDATE store_state SET openings = -openings")
+            self._connection.execute("COMMIT")
+        except apsw.Error:
+            self._give_up()
+            raise
 
     def read(self, table: Table[object], key: bytes) -> Row | None:
         """Return the row with that key, or None."""
@@ -173,6 +191,25 @@ class SqliteDatabase:
         # Some failures roll back by themselves, and mostly there is nothing left of any.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def _secure(log: str, vfs: str) -> None:
+    """Write all of the log once more and sync it, before anything is appended to it or brought into the file.
+
+    A sync that failed in an earlier opening may have lost pages that the system still shows, and no later sync writes
+    them: then the log has a hole on the disk that nobody can see, and power loss takes what stands behind it.
+    """
+    # Not there yet beside a new file.
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_WAL
+    file = apsw.VFSFile(vfs, log, [flags, 0])
+    try:
+        size = file.xFileSize()
+        for offset in range(0, size, SECURED_BYTES):
+            file.xWrite(file.xRead(min(SECURED_BYTES, size - offset), offset), offset)
+        if size:
+            file.xSync(apsw.SQLITE_SYNC_FULL)
+    finally:
+        file.xClose()
 
 
 @attrs.frozen(kw_only=True)

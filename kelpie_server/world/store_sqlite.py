@@ -78,6 +78,10 @@ class SqliteStore:
         """Read something; raise StoreError if the database cannot."""
         await _call(self._runner, self._database.ping)
 
+    async def check(self) -> None:
+        """Write something that changes nothing, and sync it; raise StoreError if the disk cannot."""
+        await _call(self._runner, self._database.rewrite)
+
     async def backup(self, path: str) -> None:
         """Copy the database to another file while it is in use; raise StoreError and leave that file as it was."""
         copy = await _call(self._runner, partial(self._database.start_backup, path))

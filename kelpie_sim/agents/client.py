@@ -19,6 +19,7 @@ from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.message import Message
 from kelpie_core.model.run import Run, RunStatus
+from kelpie_core.ports import ReasoningDelta
 from kelpie_core.service.drafts import MessageDraft, TurnOptions
 from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded
 from kelpie_sim.agents.cluster import Cluster, Server, ServerGone
@@ -40,13 +41,22 @@ class Client:
     cluster: Cluster
     name: str
 
-    async def send(self, agent_id: str, mark: str, script: str, *, server: Server | None = None, wait: float = 0) -> Op:
+    async def send(
+        self,
+        agent_id: str,
+        mark: str,
+        script: str,
+        *,
+        server: Server | None = None,
+        wait: float = 0,
+        conversation_id: str | None = None,
+    ) -> Op:
         """Send a script plainly and record what came of it."""
         options = TurnOptions(wait_seconds=wait)
-        op = self._invoke(SEND, agent_id, mark, script)
+        op = self._invoke(SEND, agent_id, mark, script, conversation_id)
 
         async def work(kelpie: Kelpie) -> None:
-            result = await kelpie.messages.send(agent_id, [draft(script)], options)
+            result = await kelpie.messages.send(agent_id, [draft(script)], options, conversation_id=conversation_id)
             self.cluster.state.told[op.index] = tuple(result.messages)
             op.ok(run=result.run.id, failed=False, reason=result.run.stop_reason, messages=_seqs(result.messages))
 
@@ -61,14 +71,17 @@ class Client:
         server: Server | None = None,
         wait: float = 0,
         tokens: bool = False,
+        conversation_id: str | None = None,
     ) -> Op:
         """Send a script, listen to the stream, and record what came of it: a stream must never end in silence."""
         options = TurnOptions(wait_seconds=wait, tokens=tokens)
-        op = self._invoke(SEND, agent_id, mark, script)
+        op = self._invoke(SEND, agent_id, mark, script, conversation_id)
         target = server or self.cluster.server
-        heard = Heard()
+        heard, said = Heard(), [draft(script)]
         try:
-            async for event in target.stream(lambda kelpie: kelpie.messages.stream(agent_id, [draft(script)], options)):
+            async for event in target.stream(
+                lambda kelpie: kelpie.messages.stream(agent_id, said, options, conversation_id=conversation_id)
+            ):
                 heard.hear(event)
         except (KelpieError, ServerGone) as error:
             self._record(op, error)
@@ -96,8 +109,11 @@ class Client:
         else:
             op.info(error)
 
-    def _invoke(self, operation: str, agent_id: str, mark: str, script: str) -> Op:
-        return self.cluster.world.history.invoke(self.name, operation, agent=agent_id, mark=mark, script=script)
+    def _invoke(self, operation: str, agent_id: str, mark: str, script: str, conversation_id: str | None) -> Op:
+        where = {"thread": conversation_id} if conversation_id is not None else {}
+        return self.cluster.world.history.invoke(
+            self.name, operation, agent=agent_id, mark=mark, script=script, **where
+        )
 
     async def until_done(self, work: Callable[[Kelpie], Awaitable[T]], *, server: Server | None = None) -> T:
         """Do `work` again and again until the server says that it is done: for what a scenario needs to go on."""
@@ -132,9 +148,8 @@ class Heard:
             case TurnEnded(run=run):
                 self.ended = run
             case Delta(message_id=key, part=part):
-                self.pieces[key] = self.pieces.get(key, "") + (
-                    getattr(part, "text", "") or getattr(part, "arguments", "")
-                )
+                said = "" if isinstance(part, ReasoningDelta) else getattr(part, "text", "")
+                self.pieces[key] = self.pieces.get(key, "") + (said or getattr(part, "arguments", ""))
 
     def check(self, cluster: Cluster) -> None:
         """Check that the stream tells a whole turn: its beginning, and no piece of a message that never came."""

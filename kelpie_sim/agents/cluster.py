@@ -21,6 +21,7 @@ from kelpie_core.ports import Ports
 from kelpie_core.service.turn_events import MessageStored, TurnEvent
 from kelpie_server.app import create_app
 from kelpie_server.config import Config
+from kelpie_server.observed import Telemetry, observed
 from kelpie_sim.agents.clock import SimClock, SimEntropy
 from kelpie_sim.agents.invariants import StoredState
 from kelpie_sim.agents.language_model import ScriptedModel
@@ -100,7 +101,7 @@ class Server:
 
     async def _main(self) -> None:
         cluster, host = self.cluster, self.host
-        self.kelpie = Kelpie(cluster.ports_of(host), holder=holder_of(host))
+        self.kelpie = Kelpie(observed(cluster.ports_of(host), Telemetry()), holder=holder_of(host))
         self._app = None
         self._is_up.set()
         while True:

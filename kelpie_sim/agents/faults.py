@@ -2,7 +2,7 @@
 
 store   each operation of `kelpie_core.records` (`message_write`, `agent_read`, ..., `commit`)
 model   `model_call` at the start of a reply, `model_chunk` at each piece of it
-tool    `tool_run`
+tool    `sandbox_start` when a sandbox is made for a call, `tool_run` when the tool runs in it
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,12 @@ from kelpie_core.records import STORE_OPERATIONS
 from kelpie_sim.faults import Fault
 
 STORE, MODEL, TOOL = "store", "model", "tool"
-MODEL_CALL, MODEL_CHUNK, TOOL_RUN = "model_call", "model_chunk", "tool_run"
+MODEL_CALL, MODEL_CHUNK = "model_call", "model_chunk"
+SANDBOX_START, TOOL_RUN = "sandbox_start", "tool_run"
 OPERATIONS: Mapping[str, frozenset[str]] = {
     STORE: STORE_OPERATIONS,
     MODEL: frozenset((MODEL_CALL, MODEL_CHUNK)),
-    TOOL: frozenset((TOOL_RUN,)),
+    TOOL: frozenset((SANDBOX_START, TOOL_RUN)),
 }
 
 
@@ -123,6 +124,42 @@ class LlmMalformedToolCall(Fault):
 
 
 @attrs.frozen(kw_only=True)
+class LlmContextOverflow(Fault):
+    """The provider finds the window too long for the model. Acts on `model_call`."""
+
+    port = MODEL
+
+
+@attrs.frozen(kw_only=True)
+class LlmEmptyReply(Fault):
+    """The model ends its reply without having said anything. Acts on `model_call`."""
+
+    port = MODEL
+
+
+@attrs.frozen(kw_only=True)
+class LlmGarbledChunk(Fault):
+    """A piece of the reply cannot be read. Acts on `model_chunk`."""
+
+    port = MODEL
+
+
+@attrs.frozen(kw_only=True)
+class LlmErrorInStream(Fault):
+    """The provider gives up in mid-reply, and says so in a stream that began well. Acts on `model_chunk`."""
+
+    port = MODEL
+
+
+@attrs.frozen(kw_only=True)
+class LlmHang(Fault):
+    """The model goes silent in mid-reply for `hang_ms`; then the call fails. Acts on `model_chunk`."""
+
+    port = MODEL
+    hang_ms: int = 120_000
+
+
+@attrs.frozen(kw_only=True)
 class LlmCrash(Fault):
     """The host loses power while it waits for the model. Acts on `model_call` and `model_chunk`."""
 
@@ -131,27 +168,84 @@ class LlmCrash(Fault):
 
 @attrs.frozen(kw_only=True)
 class ToolFail(Fault):
-    """The tool fails by itself: an error return."""
+    """The tool fails by itself: an error return. Acts on `tool_run`."""
 
     port = TOOL
 
 
 @attrs.frozen(kw_only=True)
 class ToolRunnerFail(Fault):
-    """The runner fails: the tool never ran."""
+    """The runner fails: the tool never ran. Acts on `tool_run`."""
 
     port = TOOL
 
 
 @attrs.frozen(kw_only=True)
 class ToolTimeout(Fault):
-    """The tool takes all the time it may and is ended."""
+    """The tool takes all the time it may and is ended. Acts on `tool_run`."""
 
     port = TOOL
 
 
 @attrs.frozen(kw_only=True)
 class ToolCrash(Fault):
-    """The host loses power after the tool took effect, before its return is stored."""
+    """The host loses power after the tool took effect, before its return is stored. Acts on `tool_run`."""
 
     port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxBootFail(Fault):
+    """No process can be started for the tool: it never ran. Acts on `sandbox_start`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxExecFail(Fault):
+    """The process could not be shut in, and so nothing ran in it; trying again is useless. Acts on `sandbox_start`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxPoolExhausted(Fault):
+    """No sandbox is free for as long as the call may take: the tool never ran. Acts on `sandbox_start`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxCrash(Fault):
+    """The sandbox dies in mid-call, when the tool has taken effect and returned nothing. Acts on `tool_run`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxExecTimeout(Fault):
+    """The tool takes effect, does not return, and is killed at its deadline. Acts on `tool_run`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxOutOfMemory(Fault):
+    """The tool wants more memory than it may have, before it takes effect. Acts on `tool_run`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxOutputTooBig(Fault):
+    """The tool takes effect and returns more than anybody takes. Acts on `tool_run`."""
+
+    port = TOOL
+
+
+@attrs.frozen(kw_only=True)
+class SandboxLeakOnTerminate(Fault):
+    """The tool takes `latency_ms`; given up meanwhile, it goes on unseen and takes effect. Acts on `tool_run`."""
+
+    port = TOOL
+    latency_ms: int = 60_000

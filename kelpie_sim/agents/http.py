@@ -4,7 +4,8 @@ No bytes of TCP, but host identity, crashes, streaming and faults are kept: an a
 an app that breaks off leaves a body without an end, as a cut connection does.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import attrs
 import msgspec
@@ -41,6 +42,7 @@ class Answer:
     status: int = 0
     body: bytes = b""
     complete: bool = False
+    headers: dict[str, str] = attrs.field(factory=dict)
 
     def json(self) -> JsonValue:
         """Return the body as JSON."""
@@ -52,9 +54,20 @@ class Answer:
 
 
 async def request(
-    server: Server, method: str, path: str, body: bytes = b"", *, content_type: str = JSON, heard: Piece | None = None
+    server: Server,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    content_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+    heard: Piece | None = None,
+    hang_up: asyncio.Event | None = None,
 ) -> Answer:
-    """Return the server's answer, each piece of its body given to `heard` as it comes; raise ServerGone, Cut."""
+    """Return the server's answer, each piece of its body given to `heard` as it comes; raise ServerGone, Cut.
+
+    Once `hang_up` is set the client has gone.
+    """
     answer = Answer()
 
     async def work(kelpie: Kelpie) -> None:
@@ -62,11 +75,14 @@ async def request(
 
         async def receive() -> AsgiMessage:
             message = next(asked, None)
-            return message or await server.cluster.world.loop.create_future()
+            if message is None:
+                await (hang_up or asyncio.Event()).wait()
+            return message or {"type": "http.disconnect"}
 
         async def send(message: AsgiMessage) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
+                answer.headers = {name.decode(): value.decode() for name, value in message.get("headers", ())}
                 return
             answer.body += message.get("body", b"")
             answer.complete = not message.get("more_body", False)
@@ -74,7 +90,7 @@ async def request(
                 await heard(message.get("body", b""))
 
         try:
-            await server.app(_scope(method, path, content_type), receive, send)
+            await server.app(_scope(method, path, {"content-type": content_type, **(headers or {})}), receive, send)
         except Exception as error:
             server.cluster.world.story(f"the connection is cut: {type(error).__name__}")
 
@@ -95,7 +111,7 @@ def form_of(file: bytes) -> tuple[bytes, str]:
     return head.encode() + file + f"\r\n--{_BOUNDARY}--\r\n".encode(), f"multipart/form-data; boundary={_BOUNDARY}"
 
 
-def _scope(method: str, path: str, content_type: str) -> dict[str, object]:
+def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, object]:
     route, _, query = path.partition("?")
     return {
         "type": "http",
@@ -107,7 +123,7 @@ def _scope(method: str, path: str, content_type: str) -> dict[str, object]:
         "raw_path": route.encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(b"host", b"kelpie"), (b"content-type", content_type.encode())],
+        "headers": [(b"host", b"kelpie"), *((name.encode(), value.encode()) for name, value in headers.items())],
         "client": ("client", 1),
         "server": ("kelpie", 8283),
     }

@@ -22,8 +22,13 @@ from kelpie_sim.agents.faults import (
     MODEL,
     MODEL_CALL,
     MODEL_CHUNK,
+    LlmContextOverflow,
     LlmCrash,
+    LlmEmptyReply,
+    LlmErrorInStream,
     LlmFailure,
+    LlmGarbledChunk,
+    LlmHang,
     LlmMalformedToolCall,
     LlmRateLimited,
     LlmSlow,
@@ -35,9 +40,9 @@ from kelpie_sim.simulation import World
 from kelpie_sim.world.host import Host, check_alive
 
 DONE = "done"
-_AT_CALL = (LlmTimeout, LlmFailure, LlmRateLimited, LlmCrash)
-_AT_TEXT = (LlmSlow, LlmStreamCut, LlmCrash)
-_AT_ARGUMENTS = (*_AT_TEXT, LlmMalformedToolCall)
+AT_CALL = (LlmTimeout, LlmFailure, LlmRateLimited, LlmContextOverflow, LlmEmptyReply)
+AT_TEXT = (LlmSlow, LlmStreamCut, LlmGarbledChunk, LlmErrorInStream, LlmHang)
+AT_ARGUMENTS = (*AT_TEXT, LlmMalformedToolCall)
 
 
 class ScriptedModel:
@@ -53,9 +58,7 @@ class ScriptedModel:
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelChunk]:
         """Yield the scripted reply; raise ModelError, HostDead."""
         await self._wait(self._stream.between(1, self._latency_ms_max))
-        await self._meet_call(request.agent_id)
-        _check_window(request.messages)
-        chunks = list(_chunks(_line(request.messages), request.messages))
+        chunks = [] if await self._meet_call(request.agent_id) else list(_chunks_for(request.messages))
         for chunk in chunks:
             verdict = self._verdict_at(chunk, request.agent_id)
             if verdict is not None and isinstance(verdict.fault, LlmStreamCut):
@@ -64,12 +67,13 @@ class ScriptedModel:
             yield await self._meet_chunk(verdict, chunk)
         yield ModelFinished(usage=Usage(prompt_tokens=len(request.messages), completion_tokens=len(chunks)))
 
-    async def _meet_call(self, agent_id: str) -> None:
+    async def _meet_call(self, agent_id: str) -> bool:
+        """Return whether the reply is to be empty; raise ModelError for a call that fails."""
         verdict = self._world.faults.verdict(
-            MODEL, MODEL_CALL, host=self._host.name, subject=agent_id, applies=_AT_CALL
+            MODEL, MODEL_CALL, host=self._host.name, subject=agent_id, applies=(*AT_CALL, LlmCrash)
         )
         if verdict is None:
-            return
+            return False
         verdict.fire()
         match verdict.fault:
             case LlmTimeout(timeout_ms=timeout_ms):
@@ -77,14 +81,16 @@ class ScriptedModel:
                 raise ModelError("the model did not answer in time", kind="llm_timeout")
             case LlmRateLimited():
                 raise ModelError("too many requests", kind="llm_rate_limit")
+            case LlmContextOverflow():
+                raise ModelError("the window is too long", kind="llm_context_overflow", retriable=False)
+            case LlmEmptyReply():
+                return True
             case LlmCrash():
                 self._host.crash()
         raise ModelError("the provider failed", kind="llm_error")
 
     def _verdict_at(self, chunk: ModelChunk, agent_id: str) -> Verdict | None:
-        kinds: tuple[type[Fault], ...] = _AT_TEXT
-        if isinstance(chunk, ToolCallDelta) and chunk.arguments:
-            kinds = _AT_ARGUMENTS
+        kinds = (*kinds_at(chunk), LlmCrash)
         return self._world.faults.verdict(MODEL, MODEL_CHUNK, host=self._host.name, subject=agent_id, applies=kinds)
 
     async def _meet_chunk(self, verdict: Verdict | None, chunk: ModelChunk) -> ModelChunk:
@@ -95,10 +101,17 @@ class ScriptedModel:
         match verdict.fault:
             case LlmSlow(latency_ms=latency_ms):
                 await self._wait(latency_ms)
+            case LlmHang(hang_ms=hang_ms):
+                await self._wait(hang_ms)
+                raise ModelError("the model went silent", kind="llm_timeout")
+            case LlmGarbledChunk():
+                raise ModelError("a piece of the reply cannot be read", kind="llm_error")
+            case LlmErrorInStream():
+                raise ModelError("the provider gave up", kind="llm_error")
             case LlmCrash():
                 self._host.crash()
-            case LlmMalformedToolCall() if isinstance(chunk, ToolCallDelta):
-                return attrs.evolve(chunk, arguments="{" + chunk.arguments)
+            case LlmMalformedToolCall():
+                return malformed(chunk)
         return chunk
 
     async def _wait(self, latency_ms: int) -> None:
@@ -112,15 +125,29 @@ def last_words(script: str) -> str:
     return f"{words} " if verb == "say" else f"{DONE} "
 
 
-def _line(messages: tuple[Message, ...]) -> str:
-    """Return the script's line for the step that comes next."""
+def kinds_at(chunk: ModelChunk) -> tuple[type[Fault], ...]:
+    """Return the kinds of fault that can strike at a piece of a reply."""
+    return AT_ARGUMENTS if isinstance(chunk, ToolCallDelta) and chunk.arguments else AT_TEXT
+
+
+def malformed(chunk: ModelChunk) -> ModelChunk:
+    """Return a piece of arguments that are no JSON."""
+    assert isinstance(chunk, ToolCallDelta), "only arguments can be malformed"
+    return attrs.evolve(chunk, arguments="{" + chunk.arguments)
+
+
+def _chunks_for(messages: tuple[Message, ...]) -> Iterator[ModelChunk]:
+    _check_window(messages)
     last = max((n for n, message in enumerate(messages) if message.role is Role.USER), default=-1)
-    script = text_of(messages[last].content).split("\n") if last >= 0 else []
+    script = text_of(messages[last].content) if last >= 0 else ""
     step = sum(message.role is Role.ASSISTANT for message in messages[last + 1 :])
-    return script[step] if step < len(script) else f"say {DONE}"
+    return chunks_of(script, step, len(messages))
 
 
-def _chunks(line: str, messages: tuple[Message, ...]) -> Iterator[ModelChunk]:
+def chunks_of(script: str, step: int, serial: int) -> Iterator[ModelChunk]:
+    """Yield the pieces of a script's reply number `step`; `serial` makes the ids of its calls."""
+    lines = script.split("\n") if script else []
+    line = lines[step] if step < len(lines) else f"say {DONE}"
     verb, _, rest = line.partition(" ")
     if verb != "call":
         for word in (rest if verb == "say" else line).split(" "):
@@ -129,7 +156,7 @@ def _chunks(line: str, messages: tuple[Message, ...]) -> Iterator[ModelChunk]:
     for index, call in enumerate(rest.split(" & ")):
         name, _, arguments = call.removeprefix("call ").partition(" ")
         middle = len(arguments) // 2
-        yield ToolCallDelta(index=index, id=f"call-{len(messages)}-{index}", name=name)
+        yield ToolCallDelta(index=index, id=f"call-{serial}-{index}", name=name)
         yield ToolCallDelta(index=index, arguments=arguments[:middle])
         yield ToolCallDelta(index=index, arguments=arguments[middle:])
 

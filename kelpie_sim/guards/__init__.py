@@ -8,8 +8,10 @@ clock.py      time and datetime show the virtual instant, in UTC; blocking sleep
 entropy.py    urandom, uuid, secrets, random: seeded by the run
 waits.py      sleep, queues and locks on quicker futures
 order.py      what the standard library does in order of addresses
+generators.py the interpreter's hooks for async generators
 refusals.py   threads, sockets, processes, files: refused
 files.py      files on the disks of the hosts, where there are any
+databases.py  and databases, by sqlite3
 guarded.py    installing all of them for a run or a batch of runs, and taking them away again
 
 Not covered: references taken before the run that are no module attribute (default arguments, class attributes, bound

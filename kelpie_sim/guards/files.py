@@ -26,6 +26,7 @@ from typing import Any
 
 from kelpie_sim.errors import SimulationError
 from kelpie_sim.guards.active import current, installed
+from kelpie_sim.guards.databases import database_patches
 from kelpie_sim.guards.guarded import installation
 from kelpie_sim.guards.patches import Patch, Patches
 from kelpie_sim.guards.refusals import is_readable
@@ -36,6 +37,7 @@ from kelpie_sim.world.disk.disks import Disks
 from kelpie_sim.world.disk.entries import SimScan, stat_result
 from kelpie_sim.world.disk.file_objects import flags_of, open_stream
 from kelpie_sim.world.disk.names import TEMPORARY, disk_error
+from kelpie_sim.world.host import Host
 
 Real = Callable[..., Any]
 Target = tuple[Disk, str]
@@ -68,12 +70,20 @@ def _stop_serving() -> None:
 
 
 def _job_timer() -> Callable[[], int]:
-    """Return, as a job begins, what tells at its end how long the disk that it used is still at work."""
-    disk = _own_disk()
-    if disk is None:
+    """Return, as a job begins, what tells at its end how long the disk that it used is still at work.
+
+    No disk is made for the answer: most jobs use none.
+    """
+    life, disks = INCARNATION.get(), _State.disks
+    if life is None or disks is None or current() is None:
         return lambda: 0
-    before = disk.operations
-    return lambda: disk.times.left_ns if disk.operations != before else 0
+    disk = disks.find(life.host)
+    return partial(_left_ns, disks, life.host, 0 if disk is None else disk.operations)
+
+
+def _left_ns(disks: Disks, host: Host, operations_before: int) -> int:
+    disk = disks.find(host)
+    return 0 if disk is None or disk.operations == operations_before else disk.times.left_ns
 
 
 # --- whose path is it
@@ -357,6 +367,7 @@ def _file_patches() -> Patches:
     patches = [
         *(Patch(owner=os, name=name, replacement=make(vars(os)[name])) for name, make in known.items()),
         *_prebound(_scanning(os.scandir)),
+        *database_patches(_own_disk),
         Patch(owner=builtins, name="open", replacement=streams),
         Patch(owner=io, name="open", replacement=streams),
         # Found out once per process, by whoever asks first: here it is the simulated disk's, and names start anew.

@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from functools import cache
 
 from kelpie_sim.errors import SimulationError
-from kelpie_sim.guards.active import Guard, install, installed
+from kelpie_sim.guards.active import Guard, State
 from kelpie_sim.guards.clock import DatetimeClock, UtcZone, clock_patches
 from kelpie_sim.guards.entropy import entropy_patches
+from kelpie_sim.guards.generators import GeneratorHooks, in_place
 from kelpie_sim.guards.order import TaskSet, order_patches
 from kelpie_sim.guards.patches import Patches
 from kelpie_sim.guards.refusals import audit, refusal_patches
 from kelpie_sim.guards.waits import wait_patches
-from kelpie_sim.loop import SimLoop
-from kelpie_sim.seed import Streams
+
+_UUID = vars(uuid)
 
 
 class Installation:
@@ -28,7 +29,7 @@ class Installation:
         self._patches = Patches(
             [*clock_patches(), *entropy_patches(), *order_patches(), *wait_patches(), *refusal_patches()]
         )
-        self._parts = (UtcZone(), self._patches, DatetimeClock(), TaskSet())
+        self._parts = (UtcZone(), self._patches, DatetimeClock(), TaskSet(), GeneratorHooks())
         self._late: dict[Patches, None] = {}
         self._users = 0
         sys.addaudithook(audit)
@@ -68,39 +69,36 @@ def installation() -> Installation:
     return Installation()
 
 
-class guarded:
+class guarded(Guard):
     """Guard the block: time and entropy are those of `loop` and `streams`, the rest of the world is refused.
 
     Garbage is not collected meanwhile, since a collection runs finalizers at moments that depend on the heap.
     Raise SimulationError if a run is guarded already.
     """
 
-    __slots__ = ("_collects", "_guard", "_installation")
-
-    def __init__(self, loop: SimLoop, streams: Streams) -> None:
-        self._guard = Guard(loop, streams)
-        self._installation = installation()
-        self._collects = False
+    __slots__ = ("_collects",)
 
     def __enter__(self) -> None:
-        if installed() is not None:
+        if State.guard is not None:
             raise SimulationError("a run is guarded already: simulations do not nest")
-        self._installation.enter()
+        installation().enter()
         # In a batch it would be what the run before left.
-        vars(uuid)["_last_timestamp"] = None
+        _UUID["_last_timestamp"] = None
+        self.loop.hooked = in_place()
         self._collects = gc.isenabled()
         gc.disable()
-        install(self._guard)
+        State.guard = self
 
     def __exit__(self, *error: object) -> None:
-        install(None)
+        State.guard = None
+        self.loop.hooked = False
         try:
-            for end in self._guard.at_end:
+            for end in self.at_end:
                 end()
         finally:
             if self._collects:
                 gc.enable()
-            self._installation.leave()
+            installation().leave()
 
 
 @contextmanager

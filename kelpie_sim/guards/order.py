@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kelpie_sim.guards.active import State, current
+from kelpie_sim.guards.active import current
 from kelpie_sim.guards.patches import Patch
+from kelpie_sim.loop import SimLoop
 from kelpie_sim.tasks import AnyTask, SimTask
 
 
@@ -28,16 +29,17 @@ def _in_order(awaitables: Any) -> Any:
 def _all_tasks_like(real: Callable[..., set[Any]]) -> Callable[..., set[Any]]:
     def all_tasks(loop: Any = None) -> set[Any]:
         # The original also knows tasks that are in their eager first step.
-        found, guard = real(loop), current()
-        if guard is not None and (loop is None or loop is guard.loop):
-            found.update(guard.loop.live_tasks())
+        found = real(loop)
+        asked = asyncio.get_running_loop() if loop is None else loop
+        if isinstance(asked, SimLoop):
+            found.update(asked.live_tasks())
         return found
 
     return all_tasks
 
 
 class TaskSet:
-    """Keeps the tasks of a guarded loop out of asyncio's set of all tasks: shadows the set's method `add`."""
+    """Keeps the tasks of simulated loops out of asyncio's set of all tasks: shadows the set's method `add`."""
 
     def __init__(self) -> None:
         known = vars(asyncio.tasks)
@@ -54,8 +56,7 @@ class TaskSet:
 
 def _adding(real: Callable[[AnyTask], None]) -> Callable[[AnyTask], None]:
     def add(task: AnyTask) -> None:
-        guard = State.guard
-        if guard is None or type(task) is not SimTask or task.get_loop() is not guard.loop:
+        if type(task) is not SimTask:
             real(task)
 
     return add

@@ -41,8 +41,14 @@ class Patches:
 
     def apply(self) -> None:
         """Put all replacements in place; in place already, only those for modules that were loaded since."""
-        self._search()
-        saved = self._saved
+        saved, modules = self._saved, sys.modules
+        # Whatever was loaded last is last, so one look tells, even if another module has gone meanwhile.
+        count, last = len(modules), modules[next(reversed(modules))]
+        if last is not self._last[1] or count != self._last[0]:
+            self._last = count, last
+            self._search()
+        elif len(saved) == len(self._patches):
+            return
         for owner, name, replacement in self._patches[len(saved) :]:
             saved.append((owner, name, owner.__dict__[name]))
             setattr(owner, name, replacement)
@@ -55,11 +61,6 @@ class Patches:
 
     def _search(self) -> None:
         """Look for aliases in the modules that were loaded since the last search."""
-        # Whatever was loaded last is last, so one look tells, even if another module has gone meanwhile.
-        last = sys.modules[next(reversed(sys.modules))]
-        if last is self._last[1] and len(sys.modules) == self._last[0]:
-            return
-        self._last = len(sys.modules), last
         for module_name, module in list(sys.modules.items()):
             if self._searched.get(module_name) != id(module) and module_name not in self._spared:
                 self._searched[module_name] = id(module)

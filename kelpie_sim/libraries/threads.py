@@ -74,6 +74,17 @@ class Job:
         # It holds an error, whose traceback holds this frame.
         del settle
 
+    @property
+    def waits(self) -> bool:
+        """Whether it can wait for the loop where it stands."""
+        return self._stack is not None
+
+    def sleep_us(self, microseconds: int) -> None:
+        """Let the loop run for so long. Only the job's own code may call it."""
+        future: asyncio.Future[None] = self.loop.create_future()
+        self.loop.call_later(microseconds / 1_000_000, future.set_result, None)
+        self.wait_for(future)
+
     def wait_for(self, future: asyncio.Future[T]) -> T:
         """Let the loop run until the future is done, and return its result. Only the job's own code may call it."""
         if self._stack is None:

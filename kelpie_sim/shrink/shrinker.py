@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import attrs
 
+from kelpie_sim import guards
 from kelpie_sim.options import Swarm
 from kelpie_sim.outcome import Outcome
 from kelpie_sim.scenario import Scenario
@@ -49,9 +50,10 @@ def shrink(
     Time ends the search too, but only as a last resort: what it ends may end elsewhere on another machine.
     Raise ValueError for a run that did not fail, and NonDeterminism when the failure does not replay.
     """
-    trials = Trials(scenario, outcome, runs_max=runs_max, seconds_max=seconds_max, progress=progress)
-    with suppress(Spent):
-        _search(trials, scenario)
+    with guards.batch():
+        trials = Trials(scenario, outcome, runs_max=runs_max, seconds_max=seconds_max, progress=progress)
+        with suppress(Spent):
+            _search(trials, scenario)
     best = trials.best
     return Shrunk(
         outcome=best.outcome, runs=trials.runs, seconds=trials.seconds, before=trials.first.size, after=best.size

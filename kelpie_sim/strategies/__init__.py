@@ -16,7 +16,7 @@ deviation from it.
 """
 
 from kelpie_sim.strategies.estimate import Estimate
-from kelpie_sim.strategies.line import SCHEDULE_STREAM, Fifo, RandomPick, Strategy
+from kelpie_sim.strategies.line import SCHEDULE_STREAM, Fifo, RandomPick, Strategy, picks_of
 from kelpie_sim.strategies.named import NAMES, PORTFOLIO, check_name, strategy_named, wants_estimate
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RandomPick",
     "Strategy",
     "check_name",
+    "picks_of",
     "strategy_named",
     "wants_estimate",
 ]

@@ -10,7 +10,7 @@ among one draws nothing; a cancelled handle keeps its place until it is taken, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterator, Sized
 from typing import Protocol
 
 from kelpie_sim.seed import Stream
@@ -51,4 +51,27 @@ class RandomPick:
     def __init__(self, stream: Stream) -> None:
         self.ready: deque[Ready] = deque()
         self.add = self.ready.append
-        self.take = stream.line_taker(self.ready)
+        self._stream = stream
+
+    @property
+    def take(self) -> Callable[[], Ready]:
+        """What takes one; it raises IndexError if there is none."""
+        return self._stream.line_taker(self.ready)
+
+    def picks(self) -> Iterator[Ready | None]:
+        """Yield what `take` would return, and None while nobody is ready."""
+        return self._stream.line_picks(self.ready)
+
+
+def picks_of(strategy: Strategy) -> Iterator[Ready | None]:
+    """Yield what a strategy takes, for ever, and None whenever nobody is ready: what the loop loops over.
+
+    A strategy may have such a function `picks` of its own, which saves a call for each step.
+    """
+    own: Callable[[], Iterator[Ready | None]] | None = getattr(strategy, "picks", None)
+    return _picks(strategy.ready, strategy.take) if own is None else own()
+
+
+def _picks(ready: Sized, take: Callable[[], Ready]) -> Iterator[Ready | None]:
+    while True:
+        yield take() if ready else None

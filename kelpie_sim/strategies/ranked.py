@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from heapq import heappop, heappush, heapreplace
+from typing import Any
 
 from kelpie_sim.seed import Stream
 from kelpie_sim.tasks import Ready
@@ -15,9 +16,14 @@ from kelpie_sim.tasks import Ready
 # An entry of the heap is a rank and an age: equal ranks keep the order in which they came. Plain integers, because
 # those compare quickest.
 AGE_BITS = 32
-_AGE_MASK = (1 << AGE_BITS) - 1
+AGE_MASK = (1 << AGE_BITS) - 1
 # So often the record is moved to its arrays.
-_SETTLE_MASK = 1_023
+SETTLE_MASK = 1_023
+
+
+# A place, an age and a handle. A place is an index in the line plus how many have gone: it changes for the overtaken
+# only.
+Waiting = list[Any]
 
 
 class Ranked:
@@ -26,11 +32,10 @@ class Ranked:
     name = "ranked"
 
     def __init__(self, stream: Stream) -> None:
-        self.ready: deque[int] = deque()
-        """The line; each is known by its age, a number that nobody else has."""
-        self._handles: dict[int, Ready] = {}
-        # A place is an index in the line plus how many have gone: it changes for the overtaken only.
-        self._places: dict[int, int] = {}
+        self.ready: deque[Waiting] = deque()
+        """The line."""
+        self._waiting: dict[int, Waiting] = {}
+        """The same by age, a number that nobody else has."""
         self._heap: list[int] = []
         self._age = 0
         self._gone = 0
@@ -50,9 +55,8 @@ class Ranked:
         """Join the end of the line."""
         self._age = age = self._age + 1
         line = self.ready
-        self._handles[age] = handle
-        self._places[age] = self._gone + len(line)
-        line.append(age)
+        self._waiting[age] = waiting = [self._gone + len(line), age, handle]
+        line.append(waiting)
         heappush(self._heap, self._rank(handle) << AGE_BITS | age)
 
     def take(self) -> Ready:
@@ -61,46 +65,47 @@ class Ranked:
         bound = len(line)
         if bound < 2:
             return self._only()
+        handle: Ready
         choice = self._followed(bound) if self._continues else None
         if choice is None:
             self._picking()
-            age = heappop(self._heap) & _AGE_MASK
-            place = self._places.pop(age)
+            place, age, handle = self._waiting.pop(heappop(self._heap) & AGE_MASK)
             choice = place - self._gone
             bounds, choices, settle = self._record
             bounds.append(bound)
             choices.append(choice)
-            if not age & _SETTLE_MASK:
+            if not age & SETTLE_MASK:
                 settle()
         else:
-            age = line[choice]
-            place = self._places.pop(age)
+            place, age, handle = line[choice]
+            del self._waiting[age]
         first = line.popleft()
         self._gone += 1
         if choice:
             line[choice - 1] = first
-            self._places[first] = place
-        return self._handles.pop(age)
+            first[0] = place
+        return handle
 
     def _followed(self, bound: int) -> int | None:
         """Return the choice of a tape's prefix; None from its end on, when those who left by it leave the heap too."""
         choice = self._stream.follow(bound)
         if choice is None:
             self._continues = False
-            self._heap = sorted(entry for entry in self._heap if entry & _AGE_MASK in self._places)
+            self._heap[:] = sorted(entry for entry in self._heap if entry & AGE_MASK in self._waiting)
         return choice
 
     def _only(self) -> Ready:
-        age = self.ready.popleft()
+        handle: Ready = self.ready.popleft()[2]
         self._gone += 1
         self._heap.clear()
-        self._places.clear()
-        return self._handles.pop(age)
+        self._waiting.clear()
+        return handle
 
     def _lowest(self) -> Ready:
         """Return whoever would run now."""
-        return self._handles[self._heap[0] & _AGE_MASK]
+        lowest: Ready = self._waiting[self._heap[0] & AGE_MASK][2]
+        return lowest
 
     def _move_lowest(self, rank: int) -> None:
         """Give another rank to whoever would run now."""
-        heapreplace(self._heap, rank << AGE_BITS | self._heap[0] & _AGE_MASK)
+        heapreplace(self._heap, rank << AGE_BITS | self._heap[0] & AGE_MASK)

@@ -15,6 +15,8 @@ from kelpie_core.memory_store import MemoryStore
 from kelpie_core.model.agent import Agent
 from kelpie_core.ports import Store, Transaction
 from kelpie_core.records import AGENTS, BY_KEY
+from kelpie_server.observed import ObservedStore, Telemetry
+from kelpie_server.world.clock import SystemClock
 from kelpie_server.world.sqlite_runner import InlineRunner, Runner, ThreadRunner
 from kelpie_server.world.store_sqlite import SqliteStore
 from tests.contracts.made import agent, at, run
@@ -26,6 +28,11 @@ Opened = AbstractAsyncContextManager[Store]
 @asynccontextmanager
 async def memory(folder: Path) -> AsyncIterator[Store]:
     yield MemoryStore()
+
+
+@asynccontextmanager
+async def observed(folder: Path) -> AsyncIterator[Store]:
+    yield ObservedStore(MemoryStore(), Telemetry(), SystemClock())
 
 
 @asynccontextmanager
@@ -48,7 +55,7 @@ def sqlite_in_memory(folder: Path) -> Opened:
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.__name__)
-@pytest.mark.parametrize("opened", [memory, sqlite_threaded, sqlite_inline, sqlite_in_memory])
+@pytest.mark.parametrize("opened", [memory, observed, sqlite_threaded, sqlite_inline, sqlite_in_memory])
 def test_contract(opened: Callable[[Path], Opened], behaviour: Behaviour, tmp_path: Path) -> None:
     """Each store shows each behaviour of the contract."""
 

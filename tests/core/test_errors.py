@@ -6,8 +6,11 @@ from kelpie_core import errors
 from kelpie_core.errors import (
     AgentBusy,
     AlreadyExists,
+    ApprovalMismatch,
+    ApprovalPending,
     CallerError,
     Conflict,
+    FellBehind,
     InvalidInput,
     InvariantBroken,
     KelpieError,
@@ -30,6 +33,8 @@ PARENTS = {
     AlreadyExists: CallerError,
     Refused: CallerError,
     AgentBusy: Refused,
+    ApprovalPending: Refused,
+    ApprovalMismatch: Refused,
     LimitExceeded: CallerError,
     Unsupported: CallerError,
     WorldError: KelpieError,
@@ -39,6 +44,7 @@ PARENTS = {
     ModelError: WorldError,
     TurnFailed: ModelError,
     ToolError: WorldError,
+    FellBehind: WorldError,
     InvariantBroken: KelpieError,
 }
 

@@ -5,17 +5,19 @@ import asyncio
 import attrs
 import pytest
 
-from kelpie_core.errors import StoreError
+from kelpie_core.errors import NotFound, StoreError
 from kelpie_core.ids import is_id
 from kelpie_core.kelpie import Kelpie
+from kelpie_core.keyed_entropy import KeyedEntropy
 from kelpie_core.limits import LEASE_SECONDS
 from kelpie_core.model.actor import Actor
 from kelpie_core.model.run import RunStatus
 from kelpie_core.model.sweep import Sweep
 from kelpie_core.records import RUNS, SWEEPS
-from kelpie_core.service.drafts import AgentDraft
+from kelpie_core.service.drafts import AgentDraft, BlockDraft, ToolDraft, TurnOptions
 from kelpie_core.service.import_plan import ImportOptions
 from kelpie_core.service.recovery import RECOVERY_PAGE_RUNS
+from kelpie_core.service.turn_start import make_start
 from tests.house import OTHERS, House, everything, gist, house, said
 from tests.twins import NOON, FlakyStore, Harm, Reply, virtual
 
@@ -133,3 +135,67 @@ async def test_run_that_cannot_be_taken_up_does_not_keep_the_others() -> None:
     await home.main.aclose()
     statuses = [run.status for run in await home.main.runs.list()]
     assert [RunStatus.RUNNING, RunStatus.COMPLETED] == statuses
+
+
+@virtual
+async def test_a_request_s_own_entropy() -> None:
+    """Ids are drawn from what a request brings along; what is made again under the same key is what is stored."""
+    home = house()
+    mine = [home.main.acting_as(Actor(), entropy=KeyedEntropy(b"key", home.main.ports.entropy)) for _ in range(2)]
+    first, second = [await kelpie.agents.create(AgentDraft(name="Ada")) for kelpie in mine]
+    assert [first] == [second] == await home.main.agents.list()
+    blocks = [await kelpie.blocks.create(BlockDraft(label="a", value=str(n))) for n, kelpie in enumerate(mine)]
+    assert [blocks[0]] == [blocks[1]] == await home.main.blocks.list()
+    tools = [await kelpie.tools.create(ToolDraft(name="roll")) for kelpie in mine]
+    assert tools[0] == tools[1]
+
+
+@virtual
+async def test_a_request_that_comes_again_joins_its_turn() -> None:
+    """A turn that is at work in this process is not begun again by a repeated request, which is told what it gave."""
+    home = house(Reply(text="late", seconds=5))
+    agent = await home.agent()
+    mine = [home.main.acting_as(Actor(), entropy=KeyedEntropy(b"key", home.main.ports.entropy)) for _ in range(2)]
+    turns = [asyncio.ensure_future(kelpie.messages.send(agent.id, [said()])) for kelpie in mine]
+    await home.clock.sleep(1)
+    assert 1 == home.main.live_turns
+    first, second = await asyncio.gather(*turns)
+    assert first == second
+    assert ["user: hi", "assistant: late"] == gist(await home.main.messages.list(agent.id))[1:]
+    assert 0 == home.main.live_turns
+
+
+@virtual
+async def test_a_request_that_comes_again_goes_on_with_its_turn() -> None:
+    """A turn that was begun and then left alone in this very process goes on, and is told from its first message on."""
+    home = house(Reply(text="late", seconds=5))
+    agent, keyed = await home.agent(), KeyedEntropy(b"key", home.main.ports.entropy)
+    ports = attrs.evolve(home.main.ports, entropy=keyed)
+    begun = await make_start(ports, Actor(), home.main.holder, agent.id, (said(),), TurnOptions(), None).commit()
+    mine = home.main.acting_as(Actor(), entropy=KeyedEntropy(b"key", home.main.ports.entropy))
+    result = await mine.messages.send(agent.id, [said()])
+    assert (begun.run.id, ["assistant: late"]) == (result.run.id, gist(result.messages))
+    assert ["user: hi", "assistant: late"] == gist(await home.main.messages.list(agent.id))[1:]
+
+
+@virtual
+async def test_what_was_deleted_is_not_made_again() -> None:
+    """A creation that is repeated after its thing was deleted does not bring it back, but says that it is gone."""
+    home = house()
+
+    def mine() -> Kelpie:
+        return home.main.acting_as(Actor(), entropy=KeyedEntropy(b"key", home.main.ports.entropy))
+
+    agent = await mine().agents.create(AgentDraft(name="Ada"))
+    block = await mine().blocks.create(BlockDraft(label="a", value="b"))
+    tool = await mine().tools.create(ToolDraft(name="roll"))
+    await home.main.agents.delete(agent.id)
+    await home.main.blocks.delete(block.id)
+    await home.main.tools.delete(tool.id)
+    with pytest.raises(NotFound, match=agent.id):
+        await mine().agents.create(AgentDraft(name="Ada"))
+    with pytest.raises(NotFound, match=block.id):
+        await mine().blocks.create(BlockDraft(label="a", value="b"))
+    with pytest.raises(NotFound, match=tool.id):
+        await mine().tools.create(ToolDraft(name="roll"))
+    assert ([], []) == (await home.main.agents.list(), await home.main.blocks.list())

@@ -20,6 +20,8 @@ UNITS = [
     "TOOLS",
     "DEPTH",
     "RENEWALS",
+    "EVENTS",
+    "CHUNKS",
 ]
 
 

@@ -179,11 +179,12 @@ def test_a_commit_says_what_was_read_scanned_and_written() -> None:
         return ("by_due", encode_key((at(second), key)))
 
     everything = Range(table=SWEEPS_TABLE, index=BY_KEY, low=b"", high=b"\xff", limit=9)
+    never_ran = ("by_last_run", encode_key(("", None, "b")))
     expected = Commit(
         reads=(absent(A),),
         scans=(Scan(range=everything, seen=((A, 1), (B, 1))),),
         writes=(
-            Write(table=HEADS_TABLE, key=B, version=ABSENT, body=HEADS.encode(head("b"))),
+            Write(table=HEADS_TABLE, key=B, version=ABSENT, body=HEADS.encode(head("b")), added=(never_ran,)),
             Write(
                 table=SWEEPS_TABLE,
                 key=A,

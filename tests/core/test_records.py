@@ -8,18 +8,22 @@ import msgspec
 import pytest
 
 from kelpie_core.keys import encode_key
-from kelpie_core.model.agent import Agent, AgentHead, AgentType, Lease, Span, TurnLimits
+from kelpie_core.model.agent import Agent, AgentHead, AgentType, LastRun, Lease, Span, TurnLimits
 from kelpie_core.model.block import Block
 from kelpie_core.model.content import OpaquePart, ReasoningPart, TextPart
+from kelpie_core.model.conversation import Conversation
+from kelpie_core.model.departure import Departure
+from kelpie_core.model.event_log import EventChunk, EventLog, LoggedEvent, LogState
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.run import Run, RunError, RunStatus
 from kelpie_core.model.step import Step
-from kelpie_core.model.sweep import Sweep
+from kelpie_core.model.sweep import Cleared, Sweep
 from kelpie_core.model.tool import Tool, ToolCall, ToolReturn, ToolStatus, ToolType
 from kelpie_core.model.turn import Phase, StopReason, Turn, Usage
 from kelpie_core.records import (
     AGENTS,
     BY_KEY,
+    CONVERSATIONS,
     HEADS,
     MESSAGES,
     RUNS,
@@ -57,6 +61,8 @@ RECORDS: tuple[object, ...] = (
         window=(Span(first=0, end=2), Span(first=4, end=9)),
         token_last=3,
         lease=Lease(holder="h", token=3, run_id="r", expires_at=NOW),
+        organization_id="o",
+        last_run=LastRun(began_at=NOW, completed_at=NOW, stop_reason=StopReason.END_TURN),
     ),
     Block(id="b", label="persona", value="v", hidden=True, metadata={"m": 1}, extra={"e": []}, **OWNED),
     Tool(id="t", name="f", tool_type=ToolType.MEMORY_CORE, json_schema={"type": "object"}, idempotent=True, **OWNED),
@@ -97,7 +103,15 @@ RECORDS: tuple[object, ...] = (
         **OWNED,
     ),
     Step(id="s", run_id="r", agent_id="a", organization_id="o", number=1, usage=USAGE, created_at=NOW),
-    Sweep(id="w", agent_ids=("a", "b"), due_at=NOW),
+    Conversation(id="k", agent_id="a", summary="s", model_settings={"x": [1]}, archived_at=NOW, **OWNED),
+    EventLog(run_id="r", agent_id="a", state=LogState.ENDED, types=("ping",), token=3, seq_last=2, since=NOW),
+    EventChunk(
+        run_id="r",
+        seq_last=2,
+        events=(LoggedEvent(seq_id=2, kind="error_message", data={"deep": [None, 1.5]}, name="error"),),
+    ),
+    Departure(id="g", organization_id="o", created_at=NOW, due_at=NOW),
+    Sweep(id="w", agent_ids=("a", "b"), cleared=(Cleared(thread_id="a", first=1, end=9),), due_at=NOW),
 )
 
 
@@ -114,7 +128,10 @@ def test_records_are_read_back_equal(table: Table[object], record: object) -> No
 def test_stored_form() -> None:
     """The stored bytes are exactly these, for databases hold them: a change needs a new codec version."""
     assert SWEEPS.codec_version == 1
-    expected = b'{"agent_ids":["a","b"],"due_at":"2024-02-29T23:59:59.999999Z","id":"w"}'
+    expected = (
+        b'{"agent_ids":["a","b"],"cleared":[{"end":9,"first":1,"thread_id":"a"}],"conversation_ids":[],'
+        b'"due_at":"2024-02-29T23:59:59.999999Z","id":"w"}'
+    )
     assert SWEEPS.encode(RECORDS[-1]) == expected  # type: ignore[arg-type]
 
 
@@ -157,17 +174,21 @@ def test_keys() -> None:
     message, head = RECORDS[4], RECORDS[1]
     assert MESSAGES.key_of(message) == encode_key(("a", 0))  # type: ignore[arg-type]
     assert HEADS.key_of(head) == encode_key(("a",))  # type: ignore[arg-type]
+    apart = attrs.evolve(message, conversation_id="k")  # type: ignore[misc]
+    assert MESSAGES.key_of(apart) == encode_key(("k", 0))  # type: ignore[arg-type]
 
 
 def test_entries() -> None:
     """An entry is what the index fixes, the element if there are several, its order, and the key."""
-    agent, message, sweep, run = RECORDS[0], RECORDS[4], RECORDS[7], RECORDS[5]
+    agent, message, sweep, run = RECORDS[0], RECORDS[4], RECORDS[-1], RECORDS[5]
     cases: tuple[tuple[Table[object], str, object, list[bytes]], ...] = (
         (AGENTS, BY_KEY, agent, [encode_key(("a",))]),
         (AGENTS, "by_name", agent, [encode_key(("o", "n", NOW, "a"))]),
         (AGENTS, "by_tag", agent, [encode_key(("o", tag, NOW, "a")) for tag in "xy"]),
+        (HEADS, "by_last_run", RECORDS[1], [encode_key(("o", NOW, "a"))]),
         (AGENTS, "by_block", agent, [encode_key(("b", NOW, "a"))]),
         (MESSAGES, "by_otid", message, [encode_key(("a", None, "a", 0))]),
+        (CONVERSATIONS, "by_agent_run", RECORDS[7], [encode_key(("a", NOW, "k"))]),
         (SWEEPS, "by_due", sweep, [encode_key((NOW, "w"))]),
         (RUNS, "by_status", run, [encode_key(("failed", NOW, "r"))]),
     )  # type: ignore[assignment]
@@ -185,6 +206,7 @@ def test_indexes_name_attributes() -> None:
     """Each key and each index names attributes that the records have, and no name twice in a table."""
     for table in TABLES:
         fields = set(attrs.fields_dict(cast(type[attrs.AttrsInstance], table.kind)))
+        fields |= {name for name, value in vars(table.kind).items() if isinstance(value, property)}
         named = {name for index in table.indexes for name in (*index.equals, *index.order)}
         named |= {index.each for index in table.indexes if index.each is not None}
         assert (named | set(table.key)) - fields == set()

@@ -4,7 +4,7 @@ import pytest
 
 from kelpie_sim.outcome import FindingKind
 from kelpie_sim.simulation import simulate
-from tests.generic import scenarios
+from tests.generic import maelstrom, scenarios
 
 SEEDS = 4
 SEEDS_MAX = 100
@@ -25,6 +25,10 @@ PLANTED = (
     (scenarios.leases_scenario("forgetful"), CORRECTNESS, "no change is lost"),
     (scenarios.replicas_scenario("hasty"), CORRECTNESS, "linearizable register"),
     (scenarios.replicas_scenario("amnesiac"), CORRECTNESS, "linearizable register"),
+    (maelstrom.ids_scenario("clocked"), CORRECTNESS, "each id is given out once"),
+    (maelstrom.counters_scenario("summing"), CORRECTNESS, "each amount is counted once by each node"),
+    (maelstrom.broadcast_scenario("hopeful"), LIVENESS, "what was acknowledged is everywhere"),
+    (maelstrom.topics_scenario("eager"), CORRECTNESS, "serializable lists"),
 )
 
 

@@ -25,10 +25,10 @@ class Edit:
 
 @attrs.frozen(kw_only=True)
 class Ablation:
-    """A guard taken away, and the scenario that must find it."""
+    """A guard taken away, and the scenarios that must find it, each of them."""
 
     name: str
-    scenario: str
+    scenarios: tuple[str, ...]
     edits: tuple[Edit, ...]
 
 
@@ -36,7 +36,7 @@ def read_ablations() -> tuple[Ablation, ...]:
     """Return all ablations of the list."""
     rows = tomllib.loads(LIST.read_text())["ablation"]
     return tuple(
-        Ablation(name=row["name"], scenario=row["scenario"], edits=tuple(Edit(**edit) for edit in row["edit"]))
+        Ablation(name=row["name"], scenarios=tuple(row["scenarios"]), edits=tuple(Edit(**edit) for edit in row["edit"]))
         for row in rows
     )
 

@@ -202,9 +202,10 @@ class HangsOnce:
 async def left_at_work(world: World) -> str:
     """Return the run of a turn whose process died in mid-turn."""
     agent_id = await world.make_agent()
-    exchange = post(world.app, f"/v1/agents/{agent_id}/messages", {"input": "hi"})
+    dying = Kelpie(world.kelpie.ports, grace_seconds=0.01)
+    exchange = post(create_app(dying, Config()), f"/v1/agents/{agent_id}/messages", {"input": "hi"})
     await settle()
-    await world.kelpie.aclose()
+    await dying.aclose()
     assert 503 == (await exchange.start())["status"]
     (run,) = await world.kelpie.runs.list()
     return run.id

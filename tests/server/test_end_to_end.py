@@ -46,7 +46,7 @@ def test_a_life_of_an_agent(server):
     """The SDK makes an agent, changes it, gives it blocks and tools, finds it, and deletes it."""
     with client(server) as letta:
         assert "ok" == letta.health().status
-        agent = letta.agents.create(name="Ada", model="openai/gpt-4o-mini", memory_blocks=BLOCKS, tags=["life"])
+        agent = letta.agents.create(name="Ada", model="kelpie/echo", memory_blocks=BLOCKS, tags=["life"])
         assert agent == letta.agents.retrieve(agent.id)
         assert "Bo" == letta.agents.update(agent.id, name="Bo").name
         assert [agent.id] == [one.id for one in letta.agents.list(tags=["life"])]
@@ -84,6 +84,19 @@ def test_turns_and_history(server):
         assert (3, {"completed"}) == (len({run.id for run in runs}), {run.status for run in runs})
         assert "three" == contents(letta.runs.messages.list(runs[0].id))[0]
         assert [runs[0].id] == [step.run_id for step in letta.runs.steps.list(runs[0].id)]
+
+
+def test_agent_that_speaks_by_calls(server):
+    """An agent of the older types answers by its tool, which reads as the assistant's words; nothing waits there."""
+    with client(server) as letta:
+        agent = letta.agents.create(agent_type="memgpt_v2_agent", memory_blocks=BLOCKS)
+        answer = letta.agents.messages.create(agent.id, input="hello")
+        assert ["assistant_message", "tool_return_message"] == [one.message_type for one in answer.messages]
+        assert ("echo: hello", "end_turn") == (contents(answer.messages[:1])[0], answer.stop_reason.stop_reason)
+        approval: Any = {"type": "approval", "approvals": [{"type": "approval", "tool_call_id": "c", "approve": True}]}
+        with pytest.raises(APIStatusError, match="No tool call is currently awaiting approval") as caught:
+            letta.agents.messages.create(agent.id, messages=[approval])
+        assert 400 == caught.value.status_code
 
 
 def test_there_and_back(server):

@@ -112,3 +112,14 @@ def test_stopping():
     answer = stopping_answer()
     assert (503, "false") == (answer.status_code, answer.headers["x-should-retry"])
     assert {"detail": "the server is stopping; whether this was done is unknown"} == body_of(answer)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StoreError("s", uncertain=True), StoreError("s", retriable=False), LeaseLost("run-1"), StoreError("s")],
+)
+def test_a_request_with_a_key_may_always_be_sent_again(error):
+    """Whatever the store did, a repetition under the same key finds it: so the clients are told to repeat."""
+    assert "true" == answer_of(error, repeatable=True).headers["x-should-retry"]
+    assert "true" == stopping_answer(repeatable=True).headers["x-should-retry"]
+    assert "false" == answer_of(Unsupported("x"), repeatable=True).headers["x-should-retry"]

@@ -135,7 +135,8 @@ def test_a_wrong_command_line(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ("serve", "import", "export", "exit codes")),
+        (["--help"], ("serve", "doctor", "import", "export", "exit codes")),
+        (["doctor", "--help"], ("--config", "--data", "KELPIE_DATA")),
         (["serve", "--help"], ("--host", "--port", "--data", "--log-level", "echo")),
         (["import", "--help"], ("FILE", "--url", "--strip-messages")),
         (["export", "--help"], ("ID", "--output")),
@@ -167,3 +168,19 @@ def test_a_file_above_the_default_size_goes_into_an_open_database(folder, capsys
     (folder / "big.af").write_text(json.dumps(big))
     assert 0 == main(["import", "big.af"])
     assert 1 == len(capsys.readouterr().out.split())
+
+
+def test_settings_from_everywhere(folder, capsys, monkeypatch):
+    """Import and export use the database that file or environment name; a setting that nobody knows ends with 2."""
+    (folder / "kelpie.toml").write_text('data = "of-the-file.db"\n')
+    monkeypatch.setenv("KELPIE_CONFIG", "kelpie.toml")
+    assert 0 == main(["import", "ada.af"])
+    agent_id = capsys.readouterr().out.strip()
+    assert (folder / "of-the-file.db").exists()
+    monkeypatch.setenv("KELPIE_DATA", "of-the-environment.db")
+    assert 1 == main(["export", agent_id])
+    assert 0 == main(["export", agent_id, "--data", "of-the-file.db"])
+    monkeypatch.setenv("KELPIE_DATUM", "x")
+    with pytest.raises(SystemExit) as caught:
+        main(["serve"])
+    assert (2, True) == (caught.value.code, "did you mean KELPIE_DATA?" in capsys.readouterr().err)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kelpie_server.request import UNMATCHED, notes_of
 from tests.server.asgi_client import Exchange
 from tests.server.far_sides import World, in_world
 
@@ -63,3 +64,14 @@ def test_a_body_that_breaks_off_is_refused():
         return int((await exchange.start())["status"])
 
     assert 400 == in_world(test)
+
+
+def test_notes_are_of_one_request():
+    """What is found out about a request is kept with it from the first time on, and with no other."""
+    scope, other = {"type": "http"}, {"type": "http"}
+    notes_of(scope).operation = "agents.list"
+    assert ("agents.list", None, UNMATCHED) == (
+        notes_of(scope).operation,
+        notes_of(other).operation,
+        notes_of(other).route,
+    )

@@ -1,6 +1,7 @@
 """A batch and its row."""
 
 import gc
+import time
 
 from kelpie_sim.batch import Batch, freeze_once, run_batch
 from kelpie_sim.campaign import seeds_of
@@ -30,3 +31,11 @@ def test_the_heap_is_frozen_once():
     frozen = gc.get_freeze_count()
     freeze_once()
     assert (True, frozen) == (frozen > 0, gc.get_freeze_count())
+
+
+def test_the_guards_stay_for_the_whole_batch(monkeypatch):
+    """Between the seeds of a batch the guards are in place; after it they are gone."""
+    between, real = list[bool](), time.monotonic
+    monkeypatch.setattr("kelpie_sim.batch.freeze_once", lambda: between.append(time.monotonic is real))
+    run_batch(Batch(module=FAILING.module, scenario=FAILING.scenario, seeds=SEEDS[:2]))
+    assert ([False, False], True) == (between, time.monotonic is real)

@@ -1,6 +1,7 @@
 """Going on from a sometimes point with another seed."""
 
 import asyncio
+import time
 from itertools import islice
 
 import attrs
@@ -129,3 +130,12 @@ def test_search_goes_by_several_ways():
         if each.recipe.turns
     ]
     assert WAYS_MAX == len(set(starts))
+
+
+def test_guards_stay_in_place_from_timeline_to_timeline():
+    """They are in place while timelines are asked for, and gone after the last one."""
+    real = time.monotonic
+    start = Recipe(seed=seed_in_the_hall())
+    for timelines in (search(ROOMS, timelines_max=3), branch(ROOMS, start, at="hall", branches=3)):
+        assert [False] * 3 == [time.monotonic is real for _ in timelines]
+        assert time.monotonic is real

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 
 import pytest
 
@@ -111,3 +112,16 @@ def test_other_streams_stay_as_on_the_base():
         drawn: list[int] = []
         found, _ = explore_scenario(Scenario(name="drawing", run=draw), 0, base=base)
         assert (True, expected, True) == (found.complete, set(drawn), len(drawn) > 1)
+
+
+def test_guards_stay_in_place_from_run_to_run(monkeypatch):
+    """They are in place before each run, and gone after the last one."""
+
+    def watched(*args, **options):
+        before_runs.append(time.monotonic is real)
+        return simulate(*args, **options)
+
+    before_runs, real = list[bool](), time.monotonic
+    monkeypatch.setattr("kelpie_sim.exhaustive.simulate", watched)
+    explore_scenario(scenario(closing(mark_first=True)), 0)
+    assert ({False}, True) == (set(before_runs), time.monotonic is real)

@@ -4,10 +4,12 @@ import asyncio
 import gc
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
+from kelpie_sim.errors import Stalled, Unsupported
 from kelpie_sim.world.host import current_host
 from tests.sim.programs import World
 
@@ -107,6 +109,23 @@ def test_dead_code_logs_nothing(caplog):
         crashed(program)
         logger.info("over")
     assert ["alive", "over"] == [record.message for record in caplog.records]
+
+
+def test_refusals_at_the_burial_are_not_counted():
+    """What living code asks for in vain is remembered, what dying code asks for is not."""
+
+    async def main():
+        with pytest.raises(Unsupported):
+            time.sleep(1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            time.sleep(2)
+
+    world = World()
+    with pytest.raises(Stalled):
+        world.run(main())
+    assert ["time.sleep"] == world.loop.refusals
 
 
 def test_interrupt_at_the_burial_comes_through():

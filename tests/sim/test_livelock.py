@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kelpie_sim.errors import StepLimit
-from kelpie_sim.livelock import LAST_STEPS
+from kelpie_sim.livelock import LAST_STEPS, next_look_at
 from kelpie_sim.loop import SimLoop
 from kelpie_sim.strategies import Fifo
 from kelpie_sim.trace import Trace
@@ -83,3 +83,12 @@ def test_task_that_has_ended_is_told_so():
 def test_error_is_the_same_with_a_kept_trace():
     """Keeping the trace does not change what the error says."""
     assert stopped(3_000, crowd()) == stopped(3_000, crowd(), keep=True)
+
+
+@pytest.mark.parametrize(
+    ("steps", "limit", "expected"),
+    [(0, 10_000_000, 4_096), (4_096, 10_000_000, 8_192), (0, 4_096 + LAST_STEPS - 1, 4_096), (0, LAST_STEPS, 1)],
+)
+def test_looks_are_far_apart_until_the_limit_is_near(steps, limit, expected):
+    """The next look is some thousand steps away, or where the last steps before the limit begin."""
+    assert expected == next_look_at(steps, limit)

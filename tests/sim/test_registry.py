@@ -27,7 +27,7 @@ def test_ended_tasks_do_not_pile_up():
     async def main():
         for _ in range(10_000):
             await asyncio.create_task(asyncio.sleep(0))
-        return len(world.loop._tasks._tasks)
+        return len(world.loop._tasks.held)
 
     world = World()
     assert world.run(main()) < 2_000

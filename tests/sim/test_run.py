@@ -208,3 +208,44 @@ def test_many_runs_leave_nothing_behind():
             simulated(PROGRAMS[name], seed)
     gc.collect()
     assert len(gc.get_objects()) - before < 200
+
+
+async def failing():
+    """Fail after a while, in a task that others wait for."""
+
+    async def part():
+        await asyncio.sleep(1)
+        raise AssertionError("planned")
+
+    await asyncio.gather(part(), part(), return_exceptions=False)
+
+
+def test_failed_run_is_gone_with_its_error():
+    """An error holds its frames; once it is let go of, the run goes without any garbage collection."""
+    world = World()
+    gc.disable()
+    try:
+        with pytest.raises(AssertionError) as caught:
+            world.run(failing())
+        loop = weakref.ref(world.loop)
+        del world, caught
+        assert loop() is None
+    finally:
+        gc.enable()
+
+
+def test_error_that_ends_the_loop_is_no_reason_to_complain_of_the_task(monkeypatch):
+    """When a hook ends the run in the program's last step, the program's own error counts as seen."""
+
+    async def main():
+        raise ValueError("planned")
+
+    def hook():
+        raise InvariantBroken("planned")
+
+    world, complaints = World(), list[object]()
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    world.loop.after_step.append(hook)
+    with pytest.raises(InvariantBroken):
+        world.run(main())
+    assert ([], ()) == (complaints, world.loop.lost_exceptions())

@@ -7,7 +7,7 @@ from kelpie_sim.loop import SimLoop
 from kelpie_sim.run import run
 from kelpie_sim.seed import Streams
 from kelpie_sim.strategies import Fifo
-from kelpie_sim.tasks import STEP_TYPE, SimHandle, SimTask, SimTimer, callback_of
+from kelpie_sim.tasks import STEP_TYPE, SimHandle, SimTask, SimTimer, callback_of, hosted_call_soon
 from kelpie_sim.trace import Trace
 from tests.sim.programs import World, napping
 
@@ -92,3 +92,18 @@ def test_steps_that_tasks_ask_for_need_no_handle():
 
     assert run(SimLoop(Watched(), Trace()), Streams(1), main()) is True
     assert [("tuple", True), ("BlankHandle", False), ("tuple", True), ("BlankHandle", False)] == joined
+
+
+def test_call_soon_of_a_loop_with_hosts_asks_who_may():
+    """What is not admitted gets its handle, and never a place in the line; its context is known by then."""
+    line, asked = list[object](), list[tuple[object, ...]]()
+
+    def admits(*question):
+        asked.append(question)
+        return question[1] != ("no",)
+
+    call_soon, context = hosted_call_soon(line.append, admits), contextvars.Context()
+    yes = call_soon(print, "yes", context=context)
+    no = call_soon(print, "no", context=context)
+    assert ([yes], [(print, ("yes",), context), (print, ("no",), context)]) == (line, asked)
+    assert (False, print) == (no.cancelled(), callback_of(no))

@@ -130,3 +130,34 @@ def test_sealed_trace_takes_nothing():
 def test_first_difference(a_lines, b_lines, expected):
     """The first line that differs is named, a missing one too."""
     assert expected == first_difference(a_lines, b_lines)
+
+
+def test_long_parts_and_looks_at_the_digest_do_not_show():
+    """Each part is hashed as it grows, or at the end: the digest of a long run is the same, looked at before or not."""
+
+    def digest(looks):
+        trace = Trace()
+        for number in range(5_000):
+            trace.log.append(number << LOG_SHIFT)
+            trace.names.append(f"{number}:näme")
+            trace.record("kind", number)
+            if looks and not number % 7:
+                trace.digest()
+        trace.seal()
+        return trace.digest()
+
+    assert digest(looks=False) == digest(looks=True)
+
+
+def test_names_and_records_are_told_apart():
+    """What is sealed at once has the digest of what was hashed part by part, whatever letters the names have."""
+    digests = set[str]()
+    for looks in (False, True):
+        trace = Trace()
+        trace.names.extend(["1:a", "2:ü\ud800", "3:日本"])
+        trace.record("kind", 1, "text", b"bytes")
+        if looks:
+            trace.digest()
+        trace.seal()
+        digests.add(trace.digest())
+    assert 1 == len(digests)

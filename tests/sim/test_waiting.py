@@ -1,6 +1,7 @@
 """Where a task waits."""
 
 import asyncio
+import pickle
 import re
 
 import pytest
@@ -187,3 +188,34 @@ def test_only_the_first_tasks_are_told():
     lines = World().run(main())
     assert (22, "", "  and 5 more") == (len(lines), lines[0], lines[-1])
     assert "  19 waits in sleep" == lines[20].partition(" (")[0]
+
+
+def test_stall_is_told_when_it_is_read():
+    """The lines are about the moment of the stall, though the coroutines are closed by the time they are made."""
+
+    async def main():
+        lock = asyncio.Lock()
+        await asyncio.gather(start(held(lock), "a"), start(held(lock), "a"))
+
+    with pytest.raises(Stalled) as caught:
+        World().run(main())
+    told_later = [re.sub(r":\d+\)", ")", line) for line in caught.value.waiting]
+    holding = "a waits in held (test_waiting.py) > wait (locks.py)"
+    waiting = "a waits in held (test_waiting.py) > __aenter__ (locks.py) > acquire (locks.py) for a Lock held by a"
+    assert ["1:main waits in main (test_waiting.py)", *sorted([holding, waiting])] == [
+        told_later[0],
+        *sorted(told_later[1:]),
+    ]
+
+
+def test_stall_travels_as_text():
+    """Between processes an error carries its lines."""
+
+    async def main():
+        await asyncio.Event().wait()
+
+    with pytest.raises(Stalled) as caught:
+        World().run(main())
+    travelled = pickle.loads(pickle.dumps(caught.value))
+    assert (str(caught.value), caught.value.waiting) == (str(travelled), travelled.waiting)
+    assert repr(caught.value) == repr(travelled)

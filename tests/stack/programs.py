@@ -44,6 +44,7 @@ structlog.configure(processors=[silent])
 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
 
 SERVERS = ("h11", "httptools", "message")
+DATABASE = "/rows.db"
 # What parses HTTP under the TLS of the world.
 HTTP = {"tls": "h11"}
 Program = Callable[[World, HttpService], Coroutine[object, object, None]]
@@ -283,21 +284,42 @@ async def through_a_channel(seen: list[object]) -> None:
 
 
 async def database(world: World) -> None:
-    """Use a database in memory from several tasks."""
-    async with aiosqlite.connect(":memory:") as connection:
+    """Use a database in a file from several tasks, and find what was committed after a crash of its host."""
+    host = world.host("database")
+    acknowledged: list[int] = []
+    await host.start(partial(insert, world, acknowledged))
+    host.crash()
+    await host.start(partial(look, world, acknowledged))
+
+
+async def insert(world: World, acknowledged: list[int]) -> None:
+    """Commit rows by a connection each, which wait for each other."""
+
+    async def commit(number: int) -> None:
+        async with aiosqlite.connect(DATABASE) as own:
+            await own.execute("PRAGMA synchronous = FULL")
+            await own.execute("INSERT INTO t VALUES (?)", (number,))
+            await own.commit()
+        acknowledged.append(number)
+
+    async with aiosqlite.connect(DATABASE) as connection:
+        await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("CREATE TABLE t (x INTEGER)")
-        inserts = (connection.execute("INSERT INTO t VALUES (?)", (n,)) for n in range(8))
-        await asyncio.gather(*inserts)
-        async with connection.execute("SELECT x FROM t") as cursor:
-            rows = [row[0] async for row in cursor]
-        world.story(repr(rows))
-        world.check(sorted(rows) == list(range(8)), "aiosqlite: rows are lost")
+        await asyncio.gather(*(commit(number) for number in range(8)))
         try:
             await connection.execute("SELECT nothing FROM nowhere")
         except aiosqlite.OperationalError as error:
             world.story(str(error))
         else:
             world.check(False, "aiosqlite: no error")
+
+
+async def look(world: World, acknowledged: list[int]) -> None:
+    """Hold what is there against what was acknowledged."""
+    async with aiosqlite.connect(DATABASE) as connection, connection.execute("SELECT x FROM t") as cursor:
+        rows = [row[0] async for row in cursor]
+    world.story(repr(rows))
+    world.check(sorted(rows) == sorted(acknowledged) == list(range(8)), "aiosqlite: rows are lost")
 
 
 def _over_http(name: str, program: Program, servers: tuple[str, ...] = SERVERS) -> list[Scenario]:

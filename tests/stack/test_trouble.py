@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
+from socket import AF_INET
 
 import httpx
 import pytest
@@ -266,6 +267,7 @@ def test_keep_alive_race(server: str, seed: int) -> None:
 
     async def trial(bench: Bench) -> None:
         bench.world.network.obey(Law(latency=Fixed(500_000_000)))
+        bench.world.network.resolve_to(AF_INET)  # No time goes by with an address at which nobody listens.
         limits = httpx.Limits(keepalive_expiry=60)
         async with httpx.AsyncClient(base_url=bench.service.base_url, limits=limits) as client:
             await bench.asked(client, "/slow?seconds=0")

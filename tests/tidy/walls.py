@@ -69,6 +69,9 @@ IMPORT_NAMES = {"attrs": ("attrs", "attr"), "python-multipart": ("python_multipa
 # who may import what from which extra of pyproject.toml; whoever asks for a host's part has the host
 EXTRAS = {"kelpie_core": (), "kelpie_server": ("server",), "kelpie_sim": ("server", "sim")}
 HOSTED = {
+    "kelpie_server/spans_otel.py": ("opentelemetry",),
+    "kelpie_server/world/language_model/anthropic_sdk.py": ("anthropic",),
+    "kelpie_server/world/language_model/openai_sdk.py": ("openai",),
     "kelpie_sim/pytest_plugin.py": ("pytest",),
     "kelpie_sim/agents/scenarios/whole_stack.py": ("httpx", "letta_client"),
     "kelpie_sim/executors.py": ("ray",),

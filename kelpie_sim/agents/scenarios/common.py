@@ -1,11 +1,15 @@
 """What scenarios share: how a cluster is set up, agents and scripts, faults by rate."""
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from kelpie_core.kelpie import Kelpie
 from kelpie_core.model.agent import Agent
 from kelpie_core.model.tool import Tool
+from kelpie_core.service.agent_list import AgentFilter
 from kelpie_core.service.drafts import AgentDraft, BlockDraft, ToolDraft
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.client import Client
@@ -49,7 +53,7 @@ async def create_once(client: Client, draft: AgentDraft) -> Agent:
     """Create an agent; if nobody knows whether it was created, look before doing it again."""
 
     async def work(kelpie: Kelpie) -> Agent:
-        found = await kelpie.agents.list(name=draft.name)
+        found = await kelpie.agents.list(which=AgentFilter(name=draft.name))
         return found[0] if found else await kelpie.agents.create(draft)
 
     return await client.until_done(work)
@@ -71,6 +75,7 @@ def _call(stream: Stream, mark: str) -> str:
         (
             call("note", text=mark),
             call("look", text=mark),
+            f"{call('dig', text=mark)} & {call('dig', text=f'{mark}-too')}",
             call("core_memory_append", label="human", content=mark),
             call("core_memory_append", label="human", content=f"{mark} {'long ' * 500}"),
             call("core_memory_replace", label="human", old_content="nowhere", new_content=mark),
@@ -103,6 +108,21 @@ def rare_faults(swarm: Swarm) -> tuple[Fault, ...]:
         f.ToolRunnerFail(probability=swarm.rate("tool_runner_fail", RARE)),
         f.ToolTimeout(probability=swarm.rate("tool_timeout", RARE)),
         f.ToolCrash(probability=swarm.rate("tool_crash", RARE)),
+        *sandbox_faults(swarm),
+    )
+
+
+def sandbox_faults(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return every kind of fault of the sandbox of tools at a rate of its own."""
+    return (
+        f.SandboxBootFail(probability=swarm.rate("sandbox_boot", RARE)),
+        f.SandboxExecFail(probability=swarm.rate("sandbox_exec", RARE)),
+        f.SandboxPoolExhausted(probability=swarm.rate("sandbox_pool", RARE)),
+        f.SandboxCrash(probability=swarm.rate("sandbox_crash", RARE)),
+        f.SandboxExecTimeout(probability=swarm.rate("sandbox_timeout", RARE)),
+        f.SandboxOutOfMemory(probability=swarm.rate("sandbox_memory", RARE)),
+        f.SandboxOutputTooBig(probability=swarm.rate("sandbox_output", RARE)),
+        f.SandboxLeakOnTerminate(probability=swarm.rate("sandbox_leak", RARE)),
     )
 
 
@@ -134,6 +154,11 @@ def model_faults(swarm: Swarm) -> tuple[Fault, ...]:
         f.LlmSlow(on=f.MODEL_CHUNK, probability=swarm.rate("llm_slow", RARE)),
         f.LlmStreamCut(on=f.MODEL_CHUNK, probability=swarm.rate("llm_stream_cut", RARE)),
         f.LlmMalformedToolCall(on=f.MODEL_CHUNK, probability=swarm.rate("llm_malformed", RARE)),
+        f.LlmContextOverflow(on=f.MODEL_CALL, probability=swarm.rate("llm_overflow", RARE)),
+        f.LlmEmptyReply(on=f.MODEL_CALL, probability=swarm.rate("llm_empty", RARE)),
+        f.LlmGarbledChunk(on=f.MODEL_CHUNK, probability=swarm.rate("llm_garbled", RARE)),
+        f.LlmErrorInStream(on=f.MODEL_CHUNK, probability=swarm.rate("llm_error_in_stream", RARE)),
+        f.LlmHang(on=f.MODEL_CHUNK, probability=swarm.rate("llm_hang", RARE)),
         f.LlmCrash(probability=swarm.rate("llm_crash", RARE)),
     )
 
@@ -141,3 +166,14 @@ def model_faults(swarm: Swarm) -> tuple[Fault, ...]:
 def cluster_of(world: World, *, servers: int = 1) -> Cluster:
     """Return a cluster over a store in memory, quick when nothing goes wrong."""
     return Cluster(world, servers=servers)
+
+
+@contextmanager
+def quiet_uvicorn() -> Iterator[None]:
+    """Keep uvicorn from logging what breaks: it is meant to, and a campaign would print it by the thousand."""
+    logger = logging.getLogger("uvicorn.error")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

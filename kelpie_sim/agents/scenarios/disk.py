@@ -2,6 +2,7 @@
 
 disk-crash     power is lost at any I/O, also while the database is opened again; what was not synced is torn and lost
 disk-faults    the same, with reads, writes and syncs that fail, a disk that fills up, hangs and does things by halves
+disk-restart   syncs fail, the process gives up and is started again on what the system still shows, then power is lost
 
 A disk that lies (lost writes, syncs that do nothing, rot) is not among them: no single copy survives it. That it is
 found out is tested where the store is opened on such a disk.
@@ -41,9 +42,12 @@ DONE_WITHIN_SECONDS = 24 * 3600.0
 CHECKED_WITHIN_SECONDS = 60.0
 CRASH_RATES = (0.0, 0.002, 0.01, 0.05)
 FAULT_RATES = (0.0, 0.0, 0.002, 0.01, 0.03)
+SYNC_RATES = (0.05, 0.1, 0.2)
 FAILURES_MAX = 20
 """Of each kind: a database that fails at every other I/O is opened for ever, and tells nothing new."""
 RECOVERED, UNCERTAIN, FAILED = "recovered after a crash", "a commit was uncertain", "a commit failed"
+STARTED_AGAIN = "started again after an uncertain commit"
+GIVE_UP_CHANCE = 0.7
 
 
 @attrs.define(eq=False)
@@ -61,9 +65,12 @@ class Register:
 
 
 class Campaign:
-    """A host with a store, clients in it that write, and the account of what was acknowledged, which no crash hurts."""
+    """A host with a store, clients in it that write, and the account of what was acknowledged, which no crash hurts.
 
-    def __init__(self, world: World) -> None:
+    `gives_up` says whether the process may end when a commit is uncertain, to be started again.
+    """
+
+    def __init__(self, world: World, *, gives_up: bool = False) -> None:
         swarm = world.swarm
         self.world = world
         self.host = world.host("database")
@@ -73,6 +80,9 @@ class Campaign:
         self.registers = [Register(client=client) for client in range(swarm.size("clients", 1, 3))]
         self.writes_each = swarm.size("writes", 1, 12)
         self.size_max = swarm.pick("size_max", (10, 3_000, 40_000))
+        self.gives_up = gives_up
+        self.keeps_cache = False
+        """Whether the process began where one before it ended by itself: on what the system holds, synced or not."""
         self.checked_life = 0
         """The last life of the host in which all was found as it should be, after the last write."""
         self.host.on_crash.append(self._crashed)
@@ -84,11 +94,13 @@ class Campaign:
 
     async def main(self) -> None:
         """Look at what a crash has left, open the store, and let the clients go on: the program on the host."""
-        await self._persist(self._check_integrity)
+        # Not after a mere restart: whoever opens and closes the database brings the log into the file.
+        if not self.keeps_cache:
+            await self._persist(self._check_integrity)
         store = await self._persist(partial(open_sqlite, self.world, self.host))
         await self._persist(partial(self._check_content, store, settled=True))
         if self.host.incarnation > 1:
-            self.world.sometimes.hit(RECOVERED)
+            self.world.sometimes.hit(STARTED_AGAIN if self.keeps_cache else RECOVERED)
         await asyncio.gather(*(self._write_all(store, register) for register in self.registers))
         await self._persist(partial(self._check_content, store, settled=False))
         self.checked_life = self.host.incarnation
@@ -144,6 +156,8 @@ class Campaign:
                 self.world.sometimes.hit(UNCERTAIN if error.uncertain else FAILED)
                 if not error.uncertain:
                     register.allowed = before
+                elif self.gives_up and self.sizes.chance(GIVE_UP_CHANCE):
+                    raise SystemExit(1) from error
             else:
                 register.allowed = {text}
 
@@ -167,7 +181,8 @@ class Campaign:
         )
 
     def _crashed(self, host: Host) -> None:
-        self.world.story("the database's host loses power")
+        self.keeps_cache = host.exit_code is not None
+        self.world.story(f"the database's {'process gives up' if self.keeps_cache else 'host loses power'}")
         restart_ms = self.world.streams.stream("restart").between(1, RESTART_MS_MAX)
         self.world.loop.call_later(restart_ms / 1_000, self._restart)
 
@@ -194,8 +209,8 @@ def _shown(values: Iterable[str]) -> str:
     return ", ".join(sorted(value.rstrip("x") or "nothing" for value in values))
 
 
-async def _run(world: World) -> None:
-    campaign = Campaign(world)
+async def _run(world: World, *, gives_up: bool = False) -> None:
+    campaign = Campaign(world, gives_up=gives_up)
     campaign.host.start(campaign.main)
     await world.settle(lambda: campaign.written, within_seconds=DONE_WITHIN_SECONDS, what="all clients write")
     campaign.host.crash()
@@ -234,6 +249,14 @@ def _failures(swarm: Swarm) -> tuple[Fault, ...]:
     )
 
 
+def _failing_syncs(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return syncs that fail often, and few crashes, so that much happens between a lost page and the loss of power."""
+    return (
+        f.DiskSyncFail(on=f.SYNC, probability=swarm.rate("sync_fail", SYNC_RATES), max_triggers=FAILURES_MAX),
+        f.DiskCrash(probability=swarm.rate("crash", (0.0, 0.002)), max_triggers=2, when="after"),
+    )
+
+
 SCENARIOS = (
     Scenario(
         name="disk-crash",
@@ -248,5 +271,12 @@ SCENARIOS = (
         faults=_failures,
         sometimes=(RECOVERED, UNCERTAIN, FAILED),
         doc="The store loses power on a disk that fails, and keeps what it acknowledged.",
+    ),
+    Scenario(
+        name="disk-restart",
+        run=partial(_run, gives_up=True),
+        faults=_failing_syncs,
+        sometimes=(RECOVERED, UNCERTAIN, STARTED_AGAIN),
+        doc="The store is started again after syncs that failed, then loses power, and keeps what it acknowledged.",
     ),
 )

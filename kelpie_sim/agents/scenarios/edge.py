@@ -24,6 +24,7 @@ from kelpie_sim.simulation import World
 
 OK = 200
 TRIES = 400
+RETRIES_MAX = 2
 
 
 async def _edge(world: World) -> None:
@@ -44,7 +45,7 @@ async def _plain(cluster: Cluster, agent_id: str, mark: str, script: str, tokens
     if answer is None:
         return
     if answer.status == OK:
-        await _told(cluster, op, answer.json()["messages"], answer.json()["stop_reason"]["stop_reason"])
+        await record_told(cluster, op, answer.json()["messages"], answer.json()["stop_reason"]["stop_reason"])
     elif answer.status < 500:
         op.fail(f"status {answer.status}")
     else:
@@ -74,10 +75,12 @@ async def _check_stream(cluster: Cluster, op: Op, answer: Answer) -> None:
         return
     world.check("usage_statistics" in kinds, "edge: a stream that ended well gave no usage")
     reason = next(event["stop_reason"] for event in events if event.get("message_type") == "stop_reason")
-    await _told(cluster, op, [event for event in events if str(event.get("id", "")).startswith("message-")], reason)
+    await record_told(
+        cluster, op, [event for event in events if str(event.get("id", "")).startswith("message-")], reason
+    )
 
 
-async def _told(cluster: Cluster, op: Op, messages: list[JsonObject], reason: str) -> None:
+async def record_told(cluster: Cluster, op: Op, messages: list[JsonObject], reason: str) -> None:
     """Record a turn that was told as done, its messages by the numbers under which they are stored."""
     stored = {message.id: message.seq for message in await records_of(cluster, MESSAGES)}
     keys = list(dict.fromkeys(str(message["id"]) for message in messages))
@@ -142,11 +145,19 @@ async def _until_ok(cluster: Cluster, method: str, path: str, body: bytes, conte
 
 
 async def _ask(cluster: Cluster, op: Op, path: str, body: JsonObject) -> Answer | None:
+    """Return the answer, having asked again where the server said that this is of use, as Letta's clients do."""
     try:
-        return await request(cluster.server, "POST", path, json_of(body))
+        answer = await request(cluster.server, "POST", path, json_of(body))
+        for _ in range(RETRIES_MAX):
+            if answer.headers.get("x-should-retry") != "true":
+                break
+            cluster.world.sometimes.hit("asked again")
+            await cluster.world.sleep(0.5)
+            answer = await request(cluster.server, "POST", path, json_of(body))
     except (ServerGone, Cut) as error:
         op.info(error)
         return None
+    return answer
 
 
 def _message(script: str) -> JsonObject:
@@ -177,7 +188,7 @@ SCENARIOS = (
         faults=_some,
         operations=OPERATIONS,
         seeds=150,
-        sometimes=("error event",),
+        sometimes=("error event", "asked again"),
         doc="Turns over HTTP.",
     ),
     Scenario(

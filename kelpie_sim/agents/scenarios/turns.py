@@ -7,7 +7,7 @@ custom-tool-stream      a registered custom tool called in a stream, its runner 
 crash-recovery          power lost around commits, in mid-model and in mid-tool
 lost-acknowledgement    commits that go through unheard, and nothing else
 two-senders             two senders to one agent: neither lost nor bled into each other
-slow-model              a model slower than the lease, the store too slow to renew it: fencing
+slow-model              a model slower than the lease, and a host that cannot renew it or stands still: fencing
 cancel                  cancelling at any moment
 same-message-twice      a client that repeats its message with the same otid
 """
@@ -42,6 +42,7 @@ from kelpie_sim.faults import Fault
 from kelpie_sim.options import Swarm
 from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import World
+from kelpie_sim.world.machine import HostPause
 
 TURN = "\n".join(
     (
@@ -180,7 +181,8 @@ async def _same_message_twice(world: World) -> None:
     world.check(copies <= 1, f"otid: the message is stored {copies} times")
 
 
-def _crashes(swarm: Swarm) -> tuple[Fault, ...]:
+def crashes(swarm: Swarm) -> tuple[Fault, ...]:
+    """Return one power loss: around a commit, in mid-model or in mid-tool."""
     where = swarm.pick("where", ("before", "after", "model", "tool"))
     after = swarm.size("after", 0, 16)
     match where:
@@ -193,15 +195,26 @@ def _crashes(swarm: Swarm) -> tuple[Fault, ...]:
     return (f.ToolCrash(probability=0.5, max_triggers=1),)
 
 
-def _lost(swarm: Swarm) -> tuple[Fault, ...]:
+def lost_acknowledgements(swarm: Swarm) -> tuple[Fault, ...]:
     """Return nothing but commits that go through unheard: whatever was begun must end as if nothing had happened."""
     return (f.LostAcknowledgement(on="commit", probability=swarm.pick("lost_ack", (0.1, 0.3, 0.5))),)
 
 
 def _slow(swarm: Swarm) -> tuple[Fault, ...]:
-    """Return a model that outlasts the lease of a host which cannot renew it: another takes over, and both wait."""
+    """Return a model that outlasts the lease of a host which cannot renew it: another takes over, and both wait.
+
+    The host cannot because its store refuses, or because it stands still and does not know that time goes by.
+    """
     host, until = ("server-1",), swarm.size("until", 31, 100)
     slow_ms = swarm.pick("slow_ms", (45_000, until * 1_000, until * 1_000 + 1_000, until * 1_000 + 3_000))
+    if swarm.flag("stands_still"):
+        pause_ms = swarm.pick("pause_ms", (31_000, 40_000, 60_000))
+        return (
+            f.LlmSlow(
+                on=f.MODEL_CHUNK, probability=0.5, latency_ms=swarm.pick("slow_a_bit_ms", (1_000, 8_000, 25_000))
+            ),
+            HostPause(probability=swarm.pick("pause", (0.01, 0.03, 0.1)), pause_ms=pause_ms, max_triggers=4),
+        )
     return (
         f.LlmSlow(on=f.MODEL_CHUNK, probability=0.5, latency_ms=slow_ms),
         f.StorageWriteFail(on="head_write", hosts=host, probability=0.99, between=(0.2, float(until))),
@@ -234,8 +247,8 @@ SCENARIOS = (
         seeds=100,
         sometimes=("tool succeeded", "tool failed"),
     ),
-    attrs.evolve(_PLAIN, name="crash-recovery", run=_turns_under_faults, faults=_crashes, seeds=250),
-    attrs.evolve(_PLAIN, name="lost-acknowledgement", run=_turns_under_faults, faults=_lost, seeds=150),
+    attrs.evolve(_PLAIN, name="crash-recovery", run=_turns_under_faults, faults=crashes, seeds=250),
+    attrs.evolve(_PLAIN, name="lost-acknowledgement", run=_turns_under_faults, faults=lost_acknowledgements, seeds=150),
     attrs.evolve(_PLAIN, name="two-senders", run=_two_senders, faults=faults_sometimes, seeds=150, sometimes=("busy",)),
     attrs.evolve(_PLAIN, name="slow-model", run=_two_senders, faults=_slow, seeds=150, sometimes=("busy",)),
     attrs.evolve(

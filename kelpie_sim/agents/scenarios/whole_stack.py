@@ -4,9 +4,8 @@ whole-stack     agents and messages, plain and streamed, while connections break
                 server loses power; real uvicorn over TCP or the message level, as drawn
 """
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -25,7 +24,15 @@ from kelpie_sim.agents.audit import audit, records_of
 from kelpie_sim.agents.client import SEND
 from kelpie_sim.agents.cluster import RECOVER_EVERY_SECONDS, Cluster, Server, holder_of
 from kelpie_sim.agents.faults import OPERATIONS
-from kelpie_sim.agents.scenarios.common import MEMORY_TOOL_NAMES, RARE, TOOL_NAMES, rare_faults, scripts, set_up
+from kelpie_sim.agents.scenarios.common import (
+    MEMORY_TOOL_NAMES,
+    RARE,
+    TOOL_NAMES,
+    quiet_uvicorn,
+    rare_faults,
+    scripts,
+    set_up,
+)
 from kelpie_sim.check.history import Op
 from kelpie_sim.faults import Fault
 from kelpie_sim.options import Swarm
@@ -38,8 +45,14 @@ T = TypeVar("T")
 TRIES = 400
 TIMEOUT_SECONDS = 30.0
 # Of a message that is sound: an error in the middle of a stream has the status of its head; the agent may be at work.
-OK, CONFLICT = 200, 409
+OK, CONFLICT, TOO_LONG = 200, 409, 400
 BROKEN = (letta_client.APIConnectionError, httpx.TransportError)
+
+
+def _by_model(error: letta_client.APIStatusError) -> bool:
+    """Return whether the turn failed because the model found its window too long, as the body says."""
+    told = error.body.get("error") if isinstance(error.body, dict) else None
+    return error.status_code == TOO_LONG and isinstance(told, dict) and told.get("type") == "llm_context_overflow"
 
 
 class HttpServer(Server):
@@ -118,8 +131,11 @@ class Caller:
         except letta_client.APIStatusError as error:
             self.cluster.world.sometimes.hit("refused")
             told = f"stack: a sound message got {error.status_code}"
-            self.cluster.world.check(error.status_code in (OK, CONFLICT) or error.status_code >= 500, told)
-            (op.fail if 400 <= error.status_code < 500 else op.info)(f"status {error.status_code}")
+            fine = error.status_code in (OK, CONFLICT) or error.status_code >= 500 or _by_model(error)
+            self.cluster.world.check(fine, told)
+            # What the model refused is stored all the same, and so is the run that failed by it.
+            refused = 400 <= error.status_code < 500 and not _by_model(error)
+            (op.fail if refused else op.info)(f"status {error.status_code}")
         except letta_client.APIError as error:
             op.info(f"error event {type(error).__name__}")
 
@@ -160,7 +176,7 @@ class Caller:
 
 async def _whole_stack(world: World) -> None:
     fidelity: Fidelity = "tcp" if world.swarm.flag("tcp") else "message"
-    with _quiet():
+    with quiet_uvicorn():
         cluster, server = served_cluster(world, fidelity)
         await set_up(cluster, ())
         await world.host("client").start(partial(_work, cluster, server))
@@ -202,17 +218,6 @@ async def _caller(cluster: Cluster, server: HttpServer) -> AsyncIterator[Caller]
         base_url=service.base_url, api_key="none", max_retries=0, timeout=TIMEOUT_SECONDS, http_client=http
     ) as sdk:
         yield Caller(cluster, sdk)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep uvicorn from logging what breaks: it is meant to, and a campaign would print it by the thousand."""
-    logger = logging.getLogger("uvicorn.error")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _harm(swarm: Swarm) -> tuple[Fault, ...]:

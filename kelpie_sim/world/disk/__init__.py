@@ -18,7 +18,15 @@ descriptors.py   what the functions of `os` do with numbers
 file_objects.py  what `open` returns
 entries.py       what os.stat and os.scandir return
 locks.py         locks on files, as SQLite takes them
+wal_index.py     the memory that connections to a write-ahead log share
+sqlite_files.py  the files of databases, as SQLite's VFS for unix treats them
 sqlite_vfs.py    SQLite on a simulated disk; not imported unless wanted, since it needs apsw
+
+The standard library's sqlite3, imported when code of a host first connects:
+
+sqlite_library.py       its SQLite, as ctypes sees it
+sqlite3_vfs.py          the same VFS for it
+sqlite3_connections.py  its connections, on a simulated disk
 """
 
 from kelpie_sim.world.disk.atlas import Atlas

@@ -1,13 +1,12 @@
 """SQLite on a simulated disk: a VFS for apsw.
 
 `sqlite_path(disk, path)` names a file on a disk for as long as the disk's present life lasts; open it with
-`apsw.Connection(sqlite_path(disk, path), vfs=VFS_NAME)`. It does what the unix VFS does: locks, a sync of the directory
-with the first sync of a new journal, short reads and writes done again. apsw offers no shared memory, so a write-ahead
-log needs `PRAGMA locking_mode = EXCLUSIVE` before the first access; else SQLite silently keeps its rollback journal.
+`apsw.Connection(sqlite_path(disk, path), vfs=VFS_NAME)`. What it does stands in sqlite_files.py. apsw offers no shared
+memory, so a write-ahead log needs `PRAGMA locking_mode = EXCLUSIVE` before the first access; else SQLite silently keeps
+its rollback journal.
 
-Laws: a connection of a life that is over does nothing and hears nothing: SQLite still rolls back and closes what is
-collected long after the crash, and must find neither an error to print nor the disk of the next life. SQLite's own
-generator is seeded by the run each time a disk is named, 'now' is the host's clock, and sleeping takes no time.
+SQLite's own generator is seeded by the run each time a disk is named, 'now' is the host's clock, and sleeping takes no
+time.
 
 A transaction over attached databases writes their names into its journals, and a name holds a number of the process:
 the digests of such runs differ from process to process. Attach none.
@@ -15,8 +14,6 @@ the digests of such runs differ from process to process. Attach none.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import random
 from collections.abc import Callable
 from functools import cache
@@ -27,30 +24,19 @@ from weakref import WeakValueDictionary
 import apsw
 
 from kelpie_sim.errors import HostDead
-from kelpie_sim.guards.active import current
-from kelpie_sim.seed import Streams
-from kelpie_sim.world.disk.changes import parent_of
-from kelpie_sim.world.disk.disk import Disk, Surroundings
-from kelpie_sim.world.disk.locks import NONE, FileLocks
+from kelpie_sim.world.disk.disk import Disk
 from kelpie_sim.world.disk.names import normal
-from kelpie_sim.world.disk.open_file import OpenFile
+from kelpie_sim.world.disk.sqlite_files import DatabaseFile, DiskLife, Failed, julian_ms, scratch_file
 
 T = TypeVar("T")
 VFS_NAME = "kelpie-simulated-disk"
-# SQLite counts milliseconds from noon of a day in 4714 BC; this is where 1970 began.
-JULIAN_1970_MS = 210_866_760_000_000
-MS_NS = 1_000_000
-# Journals whose names must be safe before they are relied on.
-_DIRECTORY_SYNCED = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL | apsw.SQLITE_OPEN_WAL
 
 
-class _Mount:
+class _Mount(DiskLife):
     """A disk in one of its lives, as the VFS finds it by number. The disk drops it when that life is over."""
 
-    __slots__ = ("__weakref__", "disk", "number")
-
     def __init__(self, disk: Disk, number: int) -> None:
-        self.disk = disk
+        super().__init__(disk)
         self.number = number
 
 
@@ -69,11 +55,10 @@ def sqlite_path(disk: Disk, path: str) -> str:
     return f"/{mount.number}{normal(path)}"
 
 
-def _found(name: str) -> tuple[Disk | None, str]:
-    """Return the disk that a name means, if that life of it goes on, and the path."""
+def _found(name: str) -> tuple[DiskLife | None, str]:
+    """Return the life of a disk that a name means, if it goes on, and the path."""
     number, _, path = name[1:].partition("/")
-    mount = _mounts.get(int(number))
-    return None if mount is None else mount.disk, "/" + path
+    return _mounts.get(int(number)), "/" + path
 
 
 @cache
@@ -81,21 +66,12 @@ def _vfs() -> DiskVfs:
     return DiskVfs()
 
 
-def _told(act: Callable[[], T], code: int) -> T:
-    """Act, and tell an OSError as SQLite does: the disk is full, or `code`."""
+def _told(act: Callable[[], T]) -> T:
+    """Act, and tell a failure as apsw does."""
     try:
         return act()
-    except OSError as error:
-        raise _as_sqlite(error, code) from error
-
-
-def _as_sqlite(error: OSError, code: int) -> Exception:
-    return apsw.exception_for(apsw.SQLITE_FULL if error.errno == errno.ENOSPC else code)
-
-
-def _scratch_file() -> OpenFile:
-    """Return a file that dies with its connection: on a disk of its own, without a host, where nothing goes wrong."""
-    return Disk("scratch", Surroundings(streams=Streams(0))).open_nameless()
+    except Failed as failed:
+        raise apsw.exception_for(failed.code) from failed
 
 
 class DiskVfs(apsw.VFS):
@@ -121,8 +97,7 @@ class DiskVfs(apsw.VFS):
         return microseconds
 
     def xCurrentTimeInt64(self) -> int:
-        guard = current()
-        return JULIAN_1970_MS + (0 if guard is None else guard.wall_ns() // MS_NS)
+        return julian_ms()
 
     def xGetLastError(self) -> tuple[int, str]:
         return 0, ""
@@ -133,94 +108,53 @@ class DiskVfs(apsw.VFS):
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> DiskVfsFile:  # type: ignore[override]  # any object with its methods will do
         flags[1] = flags[0]
         if name is None:
-            return DiskVfsFile(_scratch_file(), sync_directory=False)
-        disk, path = _found(name.filename() if isinstance(name, apsw.URIFilename) else name)
-        if disk is None:
+            return DiskVfsFile(scratch_file())
+        life, path = _found(name.filename() if isinstance(name, apsw.URIFilename) else name)
+        if life is None:
             raise HostDead("a dead host opens a database")
-        create = bool(flags[0] & apsw.SQLITE_OPEN_CREATE)
-        file = _told(lambda: disk.open(path, create=create), apsw.SQLITE_CANTOPEN)
-        # Also if it was there: who made it may have failed before the name was safe.
-        return DiskVfsFile(file, sync_directory=create and bool(flags[0] & _DIRECTORY_SYNCED))
+        return DiskVfsFile(_told(lambda: life.open(path, flags[0])))
 
     def xDelete(self, name: str, sync_directory: bool) -> None:
-        disk, path = _found(name)
-        if disk is None:
-            return
-        if not disk.exists(path):
-            raise apsw.exception_for(apsw.SQLITE_IOERR_DELETE_NOENT)
-        _told(lambda: disk.unlink(path), apsw.SQLITE_IOERR_DELETE)
-        if sync_directory:
-            _told(lambda: disk.sync_directory(parent_of(path)), apsw.SQLITE_IOERR_DIR_FSYNC)
+        life, path = _found(name)
+        if life is not None:
+            _told(lambda: life.delete(path, sync_directory=sync_directory))
 
     def xAccess(self, name: str, flags: int) -> bool:
-        disk, path = _found(name)
-        return disk is not None and disk.exists(path) and len(disk.names.file(path).live) > 0
+        life, path = _found(name)
+        return life is not None and life.holds(path)
 
 
 class DiskVfsFile:
     """A file that SQLite has open."""
 
-    __slots__ = ("_file", "_sync_directory")
+    __slots__ = ("_file",)
 
-    def __init__(self, file: OpenFile, *, sync_directory: bool) -> None:
+    def __init__(self, file: DatabaseFile) -> None:
         self._file = file
-        self._sync_directory = sync_directory
 
     def xRead(self, size: int, offset: int) -> bytes:
-        if self._file.dead:
-            return b""
-        try:
-            found = more = self._file.read_at(offset, size)
-            while more and len(found) < size:
-                more = self._file.read_at(offset + len(found), size - len(found))
-                found += more
-        except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_READ) from error
-        return found
+        return _told(lambda: self._file.read(size, offset))
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        if self._file.dead:
-            return
-        try:
-            taken = self._file.write_at(offset, data)
-            while taken < len(data):
-                taken += self._file.write_at(offset + taken, data[taken:])
-        except OSError as error:
-            raise _as_sqlite(error, apsw.SQLITE_IOERR_WRITE) from error
+        _told(lambda: self._file.write(data, offset))
 
     def xTruncate(self, size: int) -> None:
-        if not self._file.dead:
-            _told(lambda: self._file.truncate(size), apsw.SQLITE_IOERR_TRUNCATE)
+        _told(lambda: self._file.truncate(size))
 
     def xSync(self, flags: int) -> None:
-        if self._file.dead:
-            return
-        _told(self._file.sync, apsw.SQLITE_IOERR_FSYNC)
-        if self._sync_directory:
-            self._sync_directory = False
-            # As the unix VFS does: an error of the directory's sync is not told.
-            with contextlib.suppress(OSError):
-                self._file.disk.sync_directory(parent_of(self._file.path))
+        _told(self._file.sync)
 
     def xFileSize(self) -> int:
-        return 0 if self._file.dead else self._file.size
+        return self._file.size
 
     def xLock(self, level: int) -> None:
-        if not self._file.dead and not self._locks().lock(self, level):
-            raise apsw.exception_for(apsw.SQLITE_BUSY)
+        _told(lambda: self._file.lock(level))
 
     def xUnlock(self, level: int) -> None:
-        if not self._file.dead:
-            self._locks().unlock(self, level)
+        self._file.unlock(level)
 
     def xCheckReservedLock(self) -> bool:
-        return not self._file.dead and self._locks().reserved()
-
-    def _locks(self) -> FileLocks:
-        node = self._file.node
-        if not isinstance(node.locks, FileLocks):
-            node.locks = FileLocks()
-        return node.locks
+        return self._file.reserved()
 
     def xFileControl(self, operation: int, pointer: int) -> bool:
         return False
@@ -229,4 +163,4 @@ class DiskVfsFile:
         return apsw.SQLITE_IOCAP_POWERSAFE_OVERWRITE
 
     def xClose(self) -> None:
-        self.xUnlock(NONE)
+        self._file.close()

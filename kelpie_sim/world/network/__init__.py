@@ -6,12 +6,14 @@ names.py        names and addresses
 links.py        the way from one host to another, with its troubles
 medium.py       what all parts share: loop, trace, links, who is up
 sockets.py      what a program sees of a socket
+ports.py        who has which port
 pipes.py        one direction of a connection: in order, whole, once, or the sender hears of it
 harm.py         what the faults do to what is sent and delivered
 streams.py      a TCP connection as asyncio sees it
 tls.py          TLS that passes bytes in the clear
 listening.py    servers
 connecting.py   opening a connection
+dialling.py     trying the addresses of a name, one by one or in a race
 datagrams.py    UDP
 travel.py       messages without bytes, under the same laws
 control.py      what a harness does to the network

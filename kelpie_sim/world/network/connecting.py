@@ -26,8 +26,9 @@ from kelpie_sim.world.network.laws import MS
 from kelpie_sim.world.network.links import Link
 from kelpie_sim.world.network.listening import Doorman, ListeningSocket
 from kelpie_sim.world.network.medium import Medium
+from kelpie_sim.world.network.names import ANY_ADDRESSES, LOOPBACK_OF, family_of, is_loopback
 from kelpie_sim.world.network.pipes import EOF, Pipe
-from kelpie_sim.world.network.sockets import Address
+from kelpie_sim.world.network.sockets import Address, sockaddr
 from kelpie_sim.world.network.streams import StreamTransport
 
 SECOND_NS = 1_000 * MS
@@ -52,6 +53,8 @@ async def open_stream(medium: Medium, target: Address, local: Address | None) ->
     """
     here, life, context = medium.here()
     medium.open_descriptor(None if life is None else life.host, "connect")
+    if target[0] in ANY_ADDRESSES:
+        target = sockaddr(LOOPBACK_OF[family_of(target[0])], target[1])
     there = medium.names.host_at(target[0], here)
     if there is None:
         raise OSError(errno.EHOSTUNREACH, f"Connect call failed {target!r}")
@@ -60,8 +63,8 @@ async def open_stream(medium: Medium, target: Address, local: Address | None) ->
 
     def listener() -> Answer:
         nonlocal found
-        found = medium.listeners.get((there, target[1]))
-        if found is None or not found.takes(target[0]):
+        found = medium.listeners.find(there, target[0], target[1])
+        if found is None or not found.answers():
             return Answer.REFUSE
         return Answer.NONE if found.is_full() else Answer.ACCEPT
 
@@ -80,10 +83,12 @@ def _open(
     """Make both ends, and send the packet that asks the server in."""
     here, life, context = who
     there = listener.host
-    address = target[0] if target[0].startswith("127.") else medium.names.address_of(here)
-    own_address, own_port = local or (None, None)
-    own = (own_address or address, own_port or medium.free_port(here))
-    peer = (own[0] if here == there else medium.names.address_of(there), target[1])
+    family = family_of(target[0])
+    own_address, own_port = (None, None) if local is None else local[:2]
+    if own_address is None or own_address in ANY_ADDRESSES:
+        own_address = target[0] if is_loopback(target[0]) else medium.names.address_of(here, family)
+    own = sockaddr(own_address, own_port or medium.free_port(here))
+    peer = sockaddr(own[0] if here == there else medium.names.address_of(there, family), target[1])
     near = StreamTransport(medium, medium.next_serial(), here, life, context, (own, peer))
     far = StreamTransport(medium, medium.next_serial(), there, listener.life, listener.new_context(), (peer, own))
     _join(near, far)

@@ -6,6 +6,7 @@ knows at that moment. All of it goes onto the trace and into the run's story.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator
 
 from kelpie_sim.world.host import Host
@@ -27,9 +28,16 @@ class Control:
         """Let a further name stand for a host, as a DNS record does."""
         self._medium.names.alias(name, host)
 
-    def address_of(self, host: str) -> str:
-        """Return the IPv4 address of a host."""
-        return self._medium.names.address_of(host)
+    def resolve_to(self, *families: int) -> None:
+        """Let names stand for addresses of these families only, unless another is asked for.
+
+        `resolve_to(socket.AF_INET)` makes a network without IPv6 of one where each name has both.
+        """
+        self._medium.names.families = families
+
+    def address_of(self, host: str, family: int = socket.AF_INET) -> str:
+        """Return the address of a host in a family."""
+        return self._medium.names.address_of(host, family)
 
     def obey(self, law: Law, a: Side | None = None, b: Side | None = None) -> None:
         """Set the law between two sides, in both directions; without sides, for all links, also those to come."""

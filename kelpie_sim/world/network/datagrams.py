@@ -27,7 +27,7 @@ from kelpie_sim.world.network.harm import delay_ns, harm_link, settle
 from kelpie_sim.world.network.laws import MS
 from kelpie_sim.world.network.links import Link, Obstacle
 from kelpie_sim.world.network.names import ANY_ADDRESSES
-from kelpie_sim.world.network.sockets import Address, SimSocket, described
+from kelpie_sim.world.network.sockets import Address, SimSocket, described, sockaddr
 
 if TYPE_CHECKING:
     from kelpie_sim.world.network.medium import Medium
@@ -53,9 +53,7 @@ class DatagramEndpoint(transports._FlowControlMixin, asyncio.DatagramTransport):
         remote: Address | None,
     ) -> None:
         """Bind. Raise OSError(EADDRINUSE) when somebody has the port."""
-        own = (own[0], own[1] or medium.free_port(host))
-        if (host, own[1]) in medium.datagram_ports:
-            raise OSError(errno.EADDRINUSE, "Address already in use")
+        own = sockaddr(own[0], own[1] or medium.free_port(host))
         self.sock = SimSocket(own, remote, socket.SOCK_DGRAM)
         super().__init__(described(self.sock), medium.loop)
         self.serial = medium.next_serial()
@@ -67,7 +65,13 @@ class DatagramEndpoint(transports._FlowControlMixin, asyncio.DatagramTransport):
         self._protocol: Any = None
         self._closing = False
         self._conn_lost = 0
-        medium.datagram_ports[host, own[1]] = self
+        if not medium.datagram_ports.bind(self):
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    @property
+    def own(self) -> Address:
+        """Its address and port."""
+        return self.sock.own
 
     @property
     def alive(self) -> bool:
@@ -122,18 +126,23 @@ class DatagramEndpoint(transports._FlowControlMixin, asyncio.DatagramTransport):
             self._send(bytes(data), target)
 
     def _send(self, data: bytes, target: Address) -> None:
-        medium = self.medium
-        there = medium.names.host_at(medium.names.resolve(target[0]), self.host)
+        medium, own = self.medium, self.own[0]
+        try:
+            address = medium.names.resolve(target[0], self.sock.family)[0]
+        except OSError as error:
+            self._protocol.error_received(error)
+            return
+        there = medium.names.host_at(address, self.host)
         if there is None:
             self._protocol.error_received(OSError(errno.EHOSTUNREACH, "No route to host"))
             return
         link = medium.link(self.host, there)
         law = link.law
-        own = self.sock.own[0]
-        source = (
-            target[0] if there == self.host else medium.names.address_of(self.host) if own in ANY_ADDRESSES else own,
-            self.sock.own[1],
-        )
+        if there == self.host:
+            own = address
+        elif own in ANY_ADDRESSES:
+            own = medium.names.address_of(self.host, self.sock.family)
+        source = sockaddr(own, self.own[1])
         lost = len(data) > law.datagram_bytes_max or (law.loss > 0 and link.stream.chance(law.loss))
         copies = 2 if law.duplication and link.stream.chance(law.duplication) else 1
         late_ns = 0
@@ -145,7 +154,7 @@ class DatagramEndpoint(transports._FlowControlMixin, asyncio.DatagramTransport):
                 medium.dropped(packet, "lost")
             else:
                 when_ns = link.arrival_ns(medium.loop.time_ns, len(data)) + late_ns
-                flight = _Flight(self, link, packet, data, source, target[1])
+                flight = _Flight(self, link, packet, data, source, sockaddr(address, target[1]))
                 medium.at(when_ns, medium.nobody, flight.arrive)
 
     # --- receiving
@@ -199,23 +208,23 @@ class DatagramEndpoint(transports._FlowControlMixin, asyncio.DatagramTransport):
     def release(self) -> None:
         """The port is nobody's any more: it is closed, or its host lost power."""
         self.sock.close()
-        self.medium.datagram_ports.pop((self.host, self.sock.own[1]), None)
+        self.medium.datagram_ports.release(self)
 
 
 class _Flight:
     """A datagram on its way."""
 
-    __slots__ = ("_data", "_link", "_packet", "_port", "_sender", "_source")
+    __slots__ = ("_data", "_link", "_packet", "_sender", "_source", "_target")
 
     def __init__(
-        self, sender: DatagramEndpoint, link: Link, packet: int, data: bytes, source: Address, port: int
+        self, sender: DatagramEndpoint, link: Link, packet: int, data: bytes, source: Address, target: Address
     ) -> None:
         self._sender = sender
         self._link = link
         self._packet = packet
         self._data = data
         self._source = source
-        self._port = port
+        self._target = target
 
     def arrive(self) -> None:
         """The datagram is at the other end of its link."""
@@ -234,7 +243,7 @@ class _Flight:
 
     def _deliver(self, medium: Medium) -> None:
         link = self._link
-        receiver = medium.datagram_ports.get((link.to_host, self._port))
+        receiver = medium.datagram_ports.find(link.to_host, *self._target[:2])
         if receiver is not None:
             medium.delivered(self._packet)
             medium.at(0, receiver.context, receiver.receive, self._data, self._source)

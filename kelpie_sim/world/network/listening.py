@@ -13,8 +13,7 @@ from kelpie_sim.incarnation import Incarnation
 from kelpie_sim.world.network.faults import ACCEPT, NetworkConnectionExhaustion
 from kelpie_sim.world.network.laws import MS
 from kelpie_sim.world.network.medium import Medium
-from kelpie_sim.world.network.names import ANY_ADDRESSES
-from kelpie_sim.world.network.sockets import SimSocket
+from kelpie_sim.world.network.sockets import SimSocket, sockaddr
 from kelpie_sim.world.network.streams import StreamTransport
 from kelpie_sim.world.network.tls import TlsContext, shake_tls, take_over
 
@@ -31,23 +30,22 @@ class ListeningSocket(SimSocket):
     def __init__(
         self, medium: Medium, host: str, life: Incarnation | None, context: Context, address: str, port: int
     ) -> None:
-        """Bind. Raise OSError(EADDRINUSE) when somebody has the port."""
-        port = port or medium.free_port(host)
-        if (host, port) in medium.listeners:
-            text = f"error while attempting to bind on address {(address, port)!r}: address already in use"
-            raise OSError(errno.EADDRINUSE, text)
-        super().__init__((address, port))
+        """Bind. Raise OSError: EADDRINUSE when somebody has the port, EMFILE when the host has no descriptor left."""
+        medium.open_descriptor(None if life is None else life.host, "listen")
+        super().__init__(sockaddr(address, port or medium.free_port(host)))
         self.medium = medium
         self.host = host
         self.life = life
         self.context = context
         self.server: SimServer | None = None
         self.doors: list[Doorman] = []
-        medium.listeners[host, port] = self
+        if not medium.listeners.bind(self):
+            text = f"error while attempting to bind on address {self.own!r}: address already in use"
+            raise OSError(errno.EADDRINUSE, text)
 
-    def takes(self, address: str) -> bool:
-        """Say whether a connection to one of the host's addresses is answered."""
-        return self.server is not None and self.server.is_serving() and self.own[0] in (*ANY_ADDRESSES, address)
+    def answers(self) -> bool:
+        """Say whether a connection is answered: the server listens."""
+        return self.server is not None and self.server.is_serving()
 
     def new_context(self) -> Context:
         """Return a context for a connection: a copy of the one in which the server was made."""
@@ -62,7 +60,7 @@ class ListeningSocket(SimSocket):
         """Give the port back."""
         if not self.closed:
             super().close()
-            self.medium.listeners.pop((self.host, self.own[1]), None)
+            self.medium.listeners.release(self)
 
 
 class SimServer(base_events.Server):

@@ -21,6 +21,7 @@ from kelpie_sim.world.network.faults import PORT, SEND
 from kelpie_sim.world.network.laws import LOOPBACK, Law
 from kelpie_sim.world.network.links import Link, Obstacle
 from kelpie_sim.world.network.names import HARNESS, Names
+from kelpie_sim.world.network.ports import Ports
 
 if TYPE_CHECKING:
     from kelpie_sim.world.network.datagrams import DatagramEndpoint
@@ -60,8 +61,8 @@ class Medium:
         self.links: dict[tuple[str, str], Link] = {}
         self.packets = 0
         self.ended = False
-        self.listeners: dict[tuple[str, int], ListeningSocket] = {}
-        self.datagram_ports: dict[tuple[str, int], DatagramEndpoint] = {}
+        self.listeners: Ports[ListeningSocket] = Ports()
+        self.datagram_ports: Ports[DatagramEndpoint] = Ports()
         self.endpoints: dict[str, dict[int, StreamTransport]] = {}
         self._endpoints_made = 0
         self._ports: dict[str, int] = {}
@@ -170,9 +171,9 @@ class Medium:
 
     def _power_off(self, host: Host) -> None:
         exited = host.exit_code is not None
-        for key in [key for key in self.listeners if key[0] == host.name]:
-            self.listeners[key].close()
-        for bound in [bound for key, bound in self.datagram_ports.items() if key[0] == host.name]:
+        for listener in self.listeners.of_host(host.name):
+            listener.close()
+        for bound in self.datagram_ports.of_host(host.name):
             bound.release()
         for endpoint in list(self.endpoints.get(host.name, {}).values()):
             if exited:
@@ -214,7 +215,7 @@ class Medium:
         port = self._ports.get(host, EPHEMERAL_PORT_MIN - 1)
         while True:
             port = EPHEMERAL_PORT_MIN if port >= PORT_MAX else port + 1
-            if (host, port) not in self.listeners:
+            if not self.listeners.is_taken(host, port):
                 self._ports[host] = port
                 return port
 

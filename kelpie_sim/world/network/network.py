@@ -19,21 +19,22 @@ from kelpie_sim.faults import FaultBoard
 from kelpie_sim.loop import SimLoop
 from kelpie_sim.seed import Streams
 from kelpie_sim.world.host import Host
-from kelpie_sim.world.network.connecting import open_stream
 from kelpie_sim.world.network.control import Control
 from kelpie_sim.world.network.datagrams import DatagramEndpoint
+from kelpie_sim.world.network.dialling import Dialling, interleaved
 from kelpie_sim.world.network.faults import RESOLVE, DnsFail, DnsSlow
 from kelpie_sim.world.network.laws import MS, PLAIN, Law
 from kelpie_sim.world.network.listening import ListeningSocket, SimServer
 from kelpie_sim.world.network.medium import Medium
-from kelpie_sim.world.network.names import ANY_ADDRESSES
-from kelpie_sim.world.network.sockets import Address
+from kelpie_sim.world.network.names import ANY_ADDRESSES, LOOPBACK_ADDRESSES, family_of
+from kelpie_sim.world.network.sockets import Address, sockaddr
 from kelpie_sim.world.network.streams import StreamTransport
 from kelpie_sim.world.network.tls import ClearObject, TlsContext, shake_tls, take_over
 from kelpie_sim.world.network.travel import reach, travel
 
 _SERVICES = {"http": 80, "https": 443, "domain": 53}
 BACKLOG = 100
+_FAMILIES = (0, socket.AF_INET, socket.AF_INET6)
 AddressInfo = tuple[int, int, int, str, Address]
 Factory = Callable[[], asyncio.BaseProtocol]
 
@@ -78,27 +79,27 @@ class Network(Control):
         proto: int = 0,
         flags: int = 0,
     ) -> list[AddressInfo]:
-        """Resolve a name; the answer has the form of socket.getaddrinfo. Raise gaierror."""
+        """Resolve a name; the answer has the form of socket.getaddrinfo, best address first. Raise gaierror."""
         name = host.decode() if isinstance(host, bytes) else host
-        if family not in (0, socket.AF_INET):
-            raise socket.gaierror(socket.EAI_ADDRFAMILY, "Address family for hostname not supported")
+        if family not in _FAMILIES:
+            raise socket.gaierror(socket.EAI_FAMILY, "ai_family not supported")
         if name is None:
-            address = "0.0.0.0" if flags & socket.AI_PASSIVE else "127.0.0.1"
+            own = ANY_ADDRESSES if flags & socket.AI_PASSIVE else LOOPBACK_ADDRESSES
+            addresses = tuple(address for address in own if family in (0, family_of(address)))
         else:
-            address = await self._resolve(name)
+            addresses = await self._resolve(name, family)
         kinds = ((socket.SOCK_STREAM, socket.IPPROTO_TCP), (socket.SOCK_DGRAM, socket.IPPROTO_UDP))
         canonical = (name or "") if flags & socket.AI_CANONNAME else ""
         return [
-            (socket.AF_INET, kind, number, canonical, (address, _port_number(port)))
+            (family_of(address), kind, number, canonical, sockaddr(address, _port_number(port)))
+            for address in addresses
             for kind, number in kinds
             if type in (0, kind) and proto in (0, number)
         ]
 
-    async def _resolve(self, name: str) -> str:
+    async def _resolve(self, name: str, family: int = 0) -> tuple[str, ...]:
         medium = self._medium
         here, _, _ = medium.here()
-        if name in ANY_ADDRESSES:
-            return "0.0.0.0"
         verdict = medium.verdict(RESOLVE, here, name, (DnsFail, DnsSlow)) if RESOLVE in medium.risky else None
         if verdict is not None:
             verdict.fire()
@@ -106,7 +107,7 @@ class Network(Control):
                 raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
             if isinstance(verdict.fault, DnsSlow):
                 await medium.until(self._loop.time_ns + verdict.fault.delay_ms * MS)
-        return medium.names.resolve(name)
+        return medium.names.resolve(name, family)
 
     async def getnameinfo(self, sockaddr: Address, flags: int = 0) -> tuple[str, str]:
         """Name an address; the answer has the form of socket.getnameinfo. Raise gaierror."""
@@ -132,6 +133,9 @@ class Network(Control):
         local_addr: tuple[str, int] | None = None,
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
+        happy_eyeballs_delay: float | None = None,
+        interleave: int | None = None,
+        all_errors: bool = False,
         **options: object,
     ) -> tuple[StreamTransport, asyncio.BaseProtocol]:
         """Connect, as the loop's method does."""
@@ -143,8 +147,16 @@ class Network(Control):
             raise ValueError("server_hostname is only meaningful with ssl")
         if host is None and port is None:
             raise ValueError("host and port was not specified and no sock specified")
-        found = await self.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags)
-        transport = await open_stream(self._medium, found[0][4], local_addr)
+        look_up = partial(self._look_up, family=family, proto=proto, flags=flags)
+        targets = await look_up(host, port)
+        local = None if local_addr is None else await look_up(*local_addr)
+        if interleave is None and happy_eyeballs_delay is not None:
+            interleave = 1
+        dialling = Dialling(self._medium, interleaved(targets, interleave) if interleave else targets, local)
+        if happy_eyeballs_delay is None:
+            transport = await dialling.one_by_one(all_errors=all_errors)
+        else:
+            transport = await dialling.race(happy_eyeballs_delay, all_errors=all_errors)
         if ssl:
             wanted = host or "" if server_hostname is None else server_hostname
             transport.pause_reading()
@@ -226,13 +238,13 @@ class Network(Control):
             self._check_tls("loop.create_server with ssl=")
         if host is None and port is None:
             raise ValueError("Neither host/port nor sock were specified")
-        names = [host] if host is None or isinstance(host, str) else list(host)
+        names = [host or None] if host is None or isinstance(host, str) else list(host)
         here, life, context = self._medium.here()
         sockets = list[ListeningSocket]()
         try:
             for name in names:
-                address = await self._own_address(name or "", here)
-                sockets.append(ListeningSocket(self._medium, here, life, context, address, port or 0))
+                for address in await self._own_addresses(name, here, family, flags):
+                    sockets.append(ListeningSocket(self._medium, here, life, context, address, port or 0))
         except OSError:
             for bound in sockets:
                 bound.close()
@@ -242,12 +254,19 @@ class Network(Control):
             await server.start_serving()
         return server
 
-    async def _own_address(self, name: str, here: str) -> str:
-        address = await self._resolve(name)
-        if self._medium.names.host_at(address, here) != here:
-            text = f"error while attempting to bind on address {address!r}: cannot assign requested address"
-            raise OSError(errno.EADDRNOTAVAIL, text)
-        return address
+    async def _look_up(
+        self, host: str | None, port: int | str | None, *, family: int, proto: int = 0, flags: int = 0
+    ) -> list[Address]:
+        found = await self.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags)
+        return [info[4] for info in found]
+
+    async def _own_addresses(self, name: str | None, here: str, family: int, flags: int = 0) -> list[str]:
+        addresses = [found[0] for found in await self._look_up(name, 0, family=family, flags=flags)]
+        for address in addresses:
+            if self._medium.names.host_at(address, here) != here:
+                text = f"error while attempting to bind on address {address!r}: cannot assign requested address"
+                raise OSError(errno.EADDRNOTAVAIL, text)
+        return addresses
 
     # --- UDP
 
@@ -264,18 +283,32 @@ class Network(Control):
         """Bind a UDP port, as the loop's method does."""
         if sock is not None:
             self._refuse("loop.create_datagram_endpoint with sock=", "give local_addr")
-        if isinstance(local_addr, str) or family not in (0, socket.AF_INET):
-            self._refuse("loop.create_datagram_endpoint of another family than AF_INET")
+        if isinstance(local_addr, str) or family not in _FAMILIES:
+            self._refuse("loop.create_datagram_endpoint of another family than AF_INET and AF_INET6")
         here, life, context = self._medium.here()
         self._medium.open_descriptor(None if life is None else life.host, "bind")
-        own = ("0.0.0.0", 0)
-        if local_addr is not None:
-            own = (await self._own_address(local_addr[0] or "", here), local_addr[1])
-        remote = None if remote_addr is None else (await self._resolve(remote_addr[0]), remote_addr[1])
+        own, remote = await self._pair(local_addr, remote_addr, family, here)
         protocol = protocol_factory()
         transport = DatagramEndpoint(self._medium, here, life, context, own, remote)
         await self._begin(transport, partial(transport.begin, protocol))
         return transport, protocol
+
+    async def _pair(
+        self, local: tuple[str, int] | None, remote: tuple[str, int] | None, family: int, here: str
+    ) -> tuple[Address, Address | None]:
+        """Return the first two addresses of one family, one's own and the other's."""
+        ours: Iterable[str] = [address for address in ANY_ADDRESSES if family in (0, family_of(address))]
+        if local is not None:
+            ours = await self._own_addresses(local[0] or None, here, family, socket.AI_PASSIVE)
+        port = 0 if local is None else local[1]
+        theirs = () if remote is None else await self._look_up(*remote, family=family)
+        for their in theirs:
+            for own in ours:
+                if family_of(own) is family_of(their[0]):
+                    return sockaddr(own, port), their
+        if theirs:
+            raise ValueError("can not get address information")
+        return sockaddr(next(iter(ours)), port), None
 
     # --- messages without bytes
 
@@ -288,7 +321,7 @@ class Network(Control):
     async def reach(self, from_host: str, to_host: str) -> int:
         """Open a connection without bytes; return the incarnation that answered. Raise ConnectionRefusedError,
         TimeoutError, gaierror."""
-        target = self._medium.names.host_at(await self._resolve(to_host), from_host)
+        target = self._medium.names.host_at((await self._resolve(to_host))[0], from_host)
         if target is None:
             raise OSError(errno.EHOSTUNREACH, f"Connect call failed {to_host!r}")
         return await reach(self._medium, from_host, target)

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import cast
 
-Address = tuple[str, int]
+from kelpie_sim.world.network.names import family_of
+
+Address = tuple[str, int] | tuple[str, int, int, int]
 OptionValue = int | bytes
 
 
@@ -39,7 +41,7 @@ class SimSocket:
         kind: socket.SocketKind = socket.SOCK_STREAM,
         readable: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.family = socket.AF_INET
+        self.family = family_of(own[0])
         self.type = kind
         self.proto = socket.IPPROTO_TCP if kind is socket.SOCK_STREAM else socket.IPPROTO_UDP
         self.own = own
@@ -88,6 +90,11 @@ class SimSocket:
     def close(self) -> None:
         """Show no descriptor any more."""
         self.closed = True
+
+
+def sockaddr(address: str, port: int) -> Address:
+    """Return what the socket module calls an address of a family: IPv6 has flow and scope as well."""
+    return (address, port, 0, 0) if family_of(address) is socket.AF_INET6 else (address, port)
 
 
 def described(sock: SimSocket) -> dict[str, object]:

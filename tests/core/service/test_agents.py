@@ -5,13 +5,15 @@ import asyncio
 import attrs
 import pytest
 
-from kelpie_core.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound, StoreError, Unsupported
+from kelpie_core.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound, StoreError
+from kelpie_core.ids import USER_DEFAULT
 from kelpie_core.limits import TOOLS_PER_AGENT_MAX
 from kelpie_core.model.agent import Agent, AgentHead, AgentType, Span, TurnLimits
 from kelpie_core.model.content import text_of
 from kelpie_core.model.message import Role
 from kelpie_core.model.tool import ToolType
-from kelpie_core.service.agents import AgentState
+from kelpie_core.service.agent_list import AgentFilter
+from kelpie_core.service.agent_state import AgentState
 from kelpie_core.service.drafts import AgentChanges, AgentDraft, BlockChanges, BlockDraft, ToolDraft
 from tests.house import OTHERS, House, everything, house, said
 from tests.twins import NOON, Harm, virtual
@@ -43,7 +45,9 @@ async def test_created_agent_is_read_back() -> None:
     """Every field of the draft is in the agent that is stored, with an id, an owner and the time."""
     home = house()
     agent = await home.main.agents.create(FULL)
-    fields = attrs.asdict(FULL, recurse=False, filter=lambda field, _: field.name not in ("blocks", "tool_names"))
+    fields = attrs.asdict(
+        FULL, recurse=False, filter=lambda field, _: field.name not in ("blocks", "tool_names", "initial_messages")
+    )
     expected = Agent(
         id=agent.id,
         organization_id=home.main.actor.organization_id,
@@ -63,7 +67,10 @@ async def test_created_agent_has_its_first_message() -> None:
     (message,) = await home.main.messages.list(agent.id)
     state = await home.main.agents.state(agent.id)
     assert (Role.SYSTEM, 0, True) == (message.role, message.seq, "<value>\nBo\n</value>" in text_of(message.content))
-    assert AgentHead(agent_id=agent.id, seq_next=1, window=(Span(first=0, end=1),)) == state.head
+    assert (
+        AgentHead(agent_id=agent.id, organization_id=agent.organization_id, seq_next=1, window=(Span(first=0, end=1),))
+        == state.head
+    )
     assert (message.id,) == state.window_ids
 
 
@@ -155,9 +162,11 @@ async def test_update_changes_what_is_set() -> None:
         limits=TurnLimits(),
         secrets={},
         updated_at=home.clock.now(),
+        last_updated_by_id=USER_DEFAULT,
     )
     assert expected == updated == await home.main.agents.get(agent.id)
-    assert ([], [expected]) == (await home.main.agents.list(tag="a"), await home.main.agents.list(name="Eve"))
+    assert [] == await home.main.agents.list(which=AgentFilter(tags=("a",)))
+    assert [expected] == await home.main.agents.list(which=AgentFilter(name="Eve"))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +236,9 @@ async def test_block_by_label() -> None:
     assert ("Bo", agent.block_ids[1]) == (block.value, block.id)
     await home.clock.sleep(5)
     updated = await home.main.agents.update_block(agent.id, "human", BlockChanges(value="Eve", label="person"))
-    expected = attrs.evolve(block, value="Eve", label="person", updated_at=home.clock.now())
+    expected = attrs.evolve(
+        block, value="Eve", label="person", updated_at=home.clock.now(), last_updated_by_id=USER_DEFAULT
+    )
     assert expected == updated == await home.main.blocks.get(block.id)
     for label in ("human", "nothing"):
         with pytest.raises(NotFound, match=f"block '{label}' was not found"):
@@ -275,7 +286,7 @@ async def test_other_organizations_agent_is_not_found() -> None:
     before = await everything(home.memory)
     await all_not_found(home, home.main.acting_as(OTHERS).agents, agent.id)
     assert [] == await home.main.acting_as(OTHERS).agents.list()
-    assert [] == await home.main.acting_as(OTHERS).agents.list(name="Ada")
+    assert [] == await home.main.acting_as(OTHERS).agents.list(which=AgentFilter(name="Ada"))
     assert before == await everything(home.memory)
 
 
@@ -335,10 +346,3 @@ async def test_concurrent_changes_all_happen() -> None:
     tools = [await home.main.tools.create(ToolDraft(name=f"tool{number}")) for number in range(8)]
     await asyncio.gather(*(home.main.agents.attach_tool(agent.id, tool.id) for tool in tools))
     assert {tool.id for tool in tools} == set((await home.main.agents.get(agent.id)).tool_ids)
-
-
-@virtual
-async def test_name_and_tag_at_once_are_not_offered() -> None:
-    """A list by both would have to read what it does not return."""
-    with pytest.raises(Unsupported, match=r"agents\.list by name and tag at once is not implemented"):
-        await house().main.agents.list(name="Ada", tag="a")

@@ -4,7 +4,9 @@ import attrs
 import pytest
 
 from kelpie_core.errors import AlreadyExists, InvalidInput, LimitExceeded, NotFound
+from kelpie_core.ids import USER_DEFAULT
 from kelpie_core.model.block import Block
+from kelpie_core.service.block_list import BlockFilter
 from kelpie_core.service.blocks import Blocks
 from kelpie_core.service.drafts import AgentDraft, BlockChanges, BlockDraft
 from tests.house import OTHERS, everything, house
@@ -55,9 +57,13 @@ async def test_update_changes_what_is_set() -> None:
         read_only=False,
         tags=(),
         updated_at=home.clock.now(),
+        last_updated_by_id=USER_DEFAULT,
     )
     assert expected == updated == await home.main.blocks.get(block.id)
-    assert ([], [expected]) == (await home.main.blocks.list(label="human"), await home.main.blocks.list(label="person"))
+    assert ([], [expected]) == (
+        await home.main.blocks.list(which=BlockFilter(label="human")),
+        await home.main.blocks.list(which=BlockFilter(label="person")),
+    )
 
 
 @virtual

@@ -7,19 +7,21 @@ from kelpie_core.model.actor import Actor
 from kelpie_core.model.agent import AgentType
 from kelpie_core.model.tool import ToolType
 from kelpie_core.service.builtin_tools import BUILTIN_TOOLS, base_tools, builtin_tool
+from kelpie_core.service.conversation_search import is_conversation_search
 from kelpie_core.service.inputs import check_tool
 from kelpie_core.service.tool_calls import is_memory_tool
 from kelpie_core.turn.memory import MEMORY_TOOLS
 from tests.house import OTHERS
 from tests.twins import NOON
 
-MEMGPT = ("send_message", "core_memory_append", "core_memory_replace")
-V2 = ("send_message", "memory_insert", "memory_replace", "memory_rethink", "memory_finish_edits")
-V1 = ("memory_insert", "memory_replace")
+MEMGPT = ("send_message", "conversation_search", "core_memory_append", "core_memory_replace")
+EDITS = ("memory_insert", "memory_replace", "memory_rethink", "memory_finish_edits")
+V1 = ("conversation_search", "memory_insert", "memory_replace")
+OPTIONAL = {"insert_line", "query", "roles", "limit", "start_date", "end_date"}
 BASE = dict.fromkeys(AgentType, V1) | {
     AgentType.MEMGPT: MEMGPT,
-    AgentType.MEMGPT_V2: V2,
-    AgentType.SLEEPTIME: V2,
+    AgentType.MEMGPT_V2: ("send_message", "conversation_search", *EDITS),
+    AgentType.SLEEPTIME: ("send_message", *EDITS),
     AgentType.REACT: (),
     AgentType.WORKFLOW: (),
 }
@@ -34,7 +36,7 @@ def test_base_tools_of_each_type(agent_type: AgentType, expected: tuple[str, ...
 
 def test_every_builtin_tool_is_implemented() -> None:
     """What can be attached can be called, and the other way round."""
-    assert MEMORY_TOOLS == BUILTIN_TOOLS
+    assert MEMORY_TOOLS | {"conversation_search"} == BUILTIN_TOOLS
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN_TOOLS))
@@ -46,10 +48,11 @@ def test_builtin_tool_is_a_good_record(name: str) -> None:
     schema: JsonObject = tool.json_schema or {}
     assert ("tool-1", OTHERS.organization_id, OTHERS.user_id) == (tool.id, tool.organization_id, tool.created_by_id)
     assert (name, name, tool.description) == (tool.name, schema["name"], schema["description"])
-    assert (True, True) == (tool.idempotent, is_memory_tool(tool))
+    assert (True, True) == (tool.idempotent, is_memory_tool(tool) is not is_conversation_search(tool))
     properties = schema["parameters"]["properties"]
     assert [] == [key for key, value in properties.items() if not value["description"]]
-    assert [key for key in properties if key != "insert_line"] == schema["parameters"]["required"]
+    needed = ["command"] if name == "memory" else [key for key in properties if key not in OPTIONAL]
+    assert needed == schema["parameters"]["required"]
 
 
 def test_schema_in_full() -> None:

@@ -14,6 +14,8 @@ from kelpie_core.limits import CONFLICT_RETRIES_MAX, STORE_RETRIES_MAX
 from kelpie_core.memory_store import MemoryStore
 from kelpie_core.model.agent import AgentType
 from kelpie_core.ports import Ports, Transaction
+from kelpie_core.service.agent_list import AgentFilter
+from kelpie_core.service.block_list import BlockFilter
 from kelpie_core.service.commit import back_off, commit
 from kelpie_core.service.drafts import (
     AgentChanges,
@@ -23,6 +25,7 @@ from kelpie_core.service.drafts import (
     ToolChanges,
     ToolDraft,
 )
+from kelpie_core.service.runs import RunFilter
 from tests.house import Deed, House, Story, before, calm_outcome, outcomes, said
 from tests.twins import FixedClock, Harm, NoModel, NoTools, run
 
@@ -255,12 +258,12 @@ async def read_all(house: House) -> Deed:
         lambda: main.agents.get(agent.id),
         lambda: main.agents.state(agent.id),
         lambda: main.agents.list(),
-        lambda: main.agents.list(name="Ada"),
+        lambda: main.agents.list(which=AgentFilter(name="Ada")),
         lambda: main.agents.blocks(agent.id),
         lambda: main.agents.block(agent.id, "human"),
         lambda: main.agents.tools(agent.id),
         lambda: main.blocks.get(block_id),
-        lambda: main.blocks.list(label="human"),
+        lambda: main.blocks.list(which=BlockFilter(label="human")),
         lambda: main.blocks.agents_of(block_id),
         lambda: main.tools.get(tool_id),
         lambda: main.tools.by_name("roll"),
@@ -268,7 +271,7 @@ async def read_all(house: House) -> Deed:
         lambda: main.messages.list(agent.id),
         lambda: main.messages.get(result.messages[0].id),
         lambda: main.runs.get(run_id),
-        lambda: main.runs.list(agent_id=agent.id),
+        lambda: main.runs.list(which=RunFilter(agent_ids=(agent.id,))),
         lambda: main.runs.messages(run_id),
         lambda: main.runs.steps(run_id),
     )

@@ -4,6 +4,7 @@ import itertools
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from kelpie_core.errors import InvalidInput, LimitExceeded
@@ -16,6 +17,7 @@ from tests.agent_files import Json, document_of
 from tests.twins import NOON
 
 ACTOR = Actor(user_id="user-me", organization_id="org-mine")
+HEAD = AgentHead(agent_id="agent:0", organization_id="org-mine")
 
 
 def planned(document: Json, options: ImportOptions = IMPORT_DEFAULTS) -> ImportPlan:
@@ -46,7 +48,7 @@ def test_every_id_is_fresh() -> None:
     )
     assert ("agent:0",) == plan.agent_ids
     assert (["block:1"], ["tool:2"]) == ([block.id for block in plan.blocks], [tool.id for tool in plan.tools])
-    assert (AgentHead(agent_id="agent:0", seq_next=3, window=(Span(first=0, end=3),)),) == plan.heads
+    assert (attrs.evolve(HEAD, seq_next=3, window=(Span(first=0, end=3),)),) == plan.heads
 
     def ids_of(message: Message) -> tuple[str | None, ...]:
         return message.id, message.run_id, message.step_id, message.sender_id, message.approval_request_id
@@ -94,7 +96,7 @@ def test_name_too_long_as_a_copy() -> None:
 def test_stripped_of_messages() -> None:
     """Without its messages an agent begins anew: no history, no window."""
     plan = planned(document_of(messages=({}, {})), ImportOptions(strip_messages=True))
-    assert ((), (AgentHead(agent_id="agent:0"),)) == (plan.messages, plan.heads)
+    assert ((), (HEAD,)) == (plan.messages, plan.heads)
 
 
 def test_other_model() -> None:

@@ -11,13 +11,14 @@ from kelpie_core.model.agent import Agent, TurnLimits
 from kelpie_core.model.block import Block
 from kelpie_core.model.content import OpaquePart, ReasoningPart, TextPart
 from kelpie_core.model.message import Role
-from kelpie_core.model.tool import Tool
+from kelpie_core.model.tool import ClientTool, Tool
 from kelpie_core.service.drafts import MessageDraft, Page, TurnOptions
 from kelpie_core.service.inputs import (
     check_agent,
     check_block,
     check_count,
     check_distinct,
+    check_initial,
     check_page,
     check_tags,
     check_text,
@@ -189,9 +190,9 @@ def test_message_that_says_nothing_is_refused(content: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_role_of_a_sent_message(role: Role) -> None:
-    """People speak as users, systems or assistants; nobody sends a tool's return."""
-    drafts = (said(role=role),)
-    if role in (Role.USER, Role.SYSTEM, Role.ASSISTANT):
+    """People speak as users, systems or assistants, and answer what waits; nobody sends a tool's return as such."""
+    drafts = (said(role=role, approve=True),)
+    if role in (Role.USER, Role.SYSTEM, Role.ASSISTANT, Role.APPROVAL):
         check_turn(drafts, TurnOptions())
     else:
         expected = (InvalidInput, "$.messages[0].role", f"role {role} cannot be sent")
@@ -214,6 +215,16 @@ def test_number_of_messages_has_bounds() -> None:
     )
     twice = (said(otid="x"), said(), said(otid="x"))
     assert (InvalidInput, "$.messages[].otid", "holds 'x' twice") == refusal(check_turn, twice, TurnOptions())
+
+
+def test_initial_messages_have_bounds() -> None:
+    """What an agent's history begins with is checked as what is sent is, but may be nothing."""
+    check_initial((), "$.initial")
+    check_initial((said(otid="x"), said(otid="y")), "$.initial")
+    twice, empty = (said(otid="x"), said(otid="x")), (said(), MessageDraft(content=()))
+    assert (InvalidInput, "$.initial[].otid", "holds 'x' twice") == refusal(check_initial, twice, "$.initial")
+    kind, path, _ = refusal(check_initial, empty, "$.initial")
+    assert (InvalidInput, "$.initial[1].content") == (kind, path)
 
 
 @pytest.mark.parametrize(
@@ -244,3 +255,43 @@ def test_options_at_the_bound_are_fine(options: TurnOptions) -> None:
 def test_options_beyond_the_bound_are_refused(options: TurnOptions, path: str, words: str) -> None:
     """No turn makes more steps, or waits longer, than a bound allows."""
     assert (InvalidInput, path, words) == refusal(check_turn, (said(),), options)
+
+
+def test_answers_are_bounded() -> None:
+    """Answers that are too long are refused as a whole, whatever in them is long; so are client-side tools twice."""
+    gave = {"type": "tool", "tool_call_id": "c", "tool_return": LONG, "status": "success"}
+    drafts = (MessageDraft(role=Role.APPROVAL, approvals=(gave,)),)
+    kind, path, words = refusal(check_turn, drafts, TurnOptions())
+    assert (LimitExceeded, "$.messages[0].approvals") == (kind, path)
+    assert words.endswith("bytes, 10000000 are allowed")
+    twice = TurnOptions(client_tools=(ClientTool(name="t"), ClientTool(name="t")))
+    assert (InvalidInput, "$.client_tools[].name", "holds 't' twice") == refusal(check_turn, (said(),), twice)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"client_tools": (ClientTool(name=""),)}, (InvalidInput, "$.client_tools[0].name", "must not be empty")),
+        (
+            {"client_tools": (ClientTool(name="t", description="\ud800"),)},
+            (InvalidInput, "$.client_tools", "holds a lone surrogate"),
+        ),
+        (
+            {"client_tools": (ClientTool(name="t", parameters={"x": "x" * 3_999_950}),)},
+            (
+                LimitExceeded,
+                "$.client_tools",
+                "has, with client_skills and override_system, 4000015 bytes, 4000000 are allowed",
+            ),
+        ),
+        (
+            {"system": "\ud800"},
+            (InvalidInput, "$.override_system", "holds a lone surrogate at character 0"),
+        ),
+        ({"model": "x" * 513}, (LimitExceeded, "$.override_model", "has 513 characters, 512 are allowed")),
+    ],
+)
+def test_what_a_request_brings_along_is_bounded(fields: dict[str, Any], expected: object) -> None:
+    """Tools, skills, a model and a system prompt of a request's own are stored with its run: fit, and not too long."""
+    check_turn((said(),), TurnOptions(client_tools=(ClientTool(name="t"),), system="x", model="a/b"))
+    assert expected == refusal(check_turn, (said(),), TurnOptions(**fields))

@@ -13,7 +13,7 @@ from kelpie_core.model.run import Run, RunStatus
 from kelpie_core.model.turn import StopReason, Usage
 from kelpie_core.ports import ReasoningDelta, TextDelta, ToolCallDelta
 from kelpie_core.records import MESSAGES
-from kelpie_core.service.drafts import AgentChanges, Page, ToolDraft, TurnOptions
+from kelpie_core.service.drafts import AgentChanges, ConversationDraft, Page, ToolDraft, TurnOptions
 from kelpie_core.service.messages import TurnResult
 from kelpie_core.service.turn_events import Delta, MessageStored, RunStarted, TurnEnded, TurnEvent
 from tests.house import OTHERS, House, call, everything, gist, house, said
@@ -533,3 +533,105 @@ async def test_exchange_that_the_window_cuts_is_not_seen() -> None:
     for count in (2, *[1] * 60):
         await home.main.messages.send(agent.id, [said(str(number)) for number in range(count)])
     assert all(request.messages[0].role is not Role.TOOL for request in home.model.requests)
+
+
+@virtual
+async def test_turn_begun_in_the_background() -> None:
+    """A turn is begun and its run returned at once; the turn goes on by itself, and its otid begins no second one."""
+    home = house(Reply(text="slow", seconds=10))
+    agent = await home.agent()
+    run = await home.main.messages.begin(agent.id, [said(otid="o")], TurnOptions(background=True))
+    assert (RunStatus.RUNNING, True, NOON) == (run.status, run.background, home.clock.now())
+    assert run.id == (await home.main.messages.begin(agent.id, [said(otid="o")])).id
+    await asyncio.sleep(20)
+    assert RunStatus.COMPLETED is (await home.main.runs.get(run.id)).status
+    assert ["system:", "user: hi", "assistant: slow"] == gist(await home.main.messages.list(agent.id))
+
+
+@virtual
+async def test_turn_begun_by_a_process_that_dies() -> None:
+    """A run that was stored as begun ends, although the process that began it died before it could say so."""
+    home = house(Reply(text="slow", seconds=10))
+    agent = await home.agent()
+    assert await home.die(home.main.messages.begin(agent.id, [said()]), Harm.DIE_AFTER, 1)
+    await asyncio.sleep(LEASE_SECONDS)
+    async with home.kelpie() as second:
+        (run,) = await second.runs.list()
+        told_again = await heard(second.messages.follow(run.id))
+    assert ["started running", "assistant: slow", "ended completed end_turn"] == told(told_again)
+
+
+@virtual
+async def test_run_is_followed() -> None:
+    """A run is told from its beginning while it works, at another process too, and after its end."""
+    home = house(Reply(text="slow", seconds=10))
+    agent = await home.agent()
+    run = await home.main.messages.begin(agent.id, [said()])
+    followers = [asyncio.ensure_future(heard(one.messages.follow(run.id))) for one in (home.main, home.kelpie())]
+    for follower in followers:
+        assert ["started running", "assistant: slow", "ended completed end_turn"] == told(await follower)
+    again = ["started completed", "assistant: slow", "ended completed end_turn"]
+    assert again == told(await heard(home.main.messages.follow(run.id)))
+    with pytest.raises(NotFound, match=run.id):
+        await heard(home.main.acting_as(OTHERS).messages.follow(run.id))
+
+
+@virtual
+async def test_run_of_a_thread_is_found() -> None:
+    """The run that holds a thread is found, and one by the otid of its message."""
+    home = house(Reply(text="slow", seconds=10))
+    agent = await home.agent()
+    made = await home.main.conversations.create(agent.id, ConversationDraft())
+    messages, key = home.main.messages, made.conversation.id
+    run = await messages.begin(agent.id, [said(otid="o")], conversation_id=key)
+    assert run == await messages.find_run(agent.id, conversation_id=key)
+    assert run == await messages.find_run(agent.id, conversation_id=key, otid="o")
+    for fields in ({}, {"otid": "o"}, {"otid": "x", "conversation_id": key}):
+        with pytest.raises(NotFound, match="run '"):
+            await messages.find_run(agent.id, **fields)
+
+
+@virtual
+async def test_run_of_a_conversation_is_cancelled_by_its_id() -> None:
+    """A run is cancelled by its id wherever it is; without one it is the run that holds the thread."""
+    home = house(Reply(text="slow", seconds=10))
+    agent = await home.agent()
+    made = await home.main.conversations.create(agent.id, ConversationDraft())
+    first = await home.main.messages.begin(agent.id, [said()])
+    second = await home.main.messages.begin(agent.id, [said()], conversation_id=made.conversation.id)
+    named = await home.main.messages.cancel(agent.id, second.id)
+    held = await home.main.messages.cancel(agent.id)
+    assert (second.id, first.id) == (named and named.id, held and held.id)
+    await asyncio.sleep(1)
+    assert {RunStatus.CANCELLED} == {run.status for run in await home.main.runs.list()}
+    assert None is await home.main.messages.cancel(agent.id, conversation_id=made.conversation.id)
+
+
+@virtual
+async def test_messages_of_a_group() -> None:
+    """A list of a group's messages holds those and no others."""
+    home = house()
+    agent = await home.agent()
+    for group_id in ("g", None, "h"):
+        await home.main.messages.send(agent.id, [said(str(group_id), group_id=group_id)])
+    assert ["user: g"] == gist(await home.main.messages.list(agent.id, group_id="g"))
+
+
+@virtual
+async def test_messages_of_all_agents() -> None:
+    """One list holds what all agents of the organization store, in the order of time, page by page."""
+    home = house()
+    agents = [await home.agent() for _ in range(2)]
+    for number in (0, 1, 0):
+        await home.clock.sleep(1)
+        await home.main.messages.send(agents[number].id, [said(str(number))])
+    whole = await home.main.messages.list_all()
+    texts = ["system:"] * 2 + [who for n in "010" for who in (f"user: {n}", "assistant: hello there")]
+    assert texts == gist(whole)
+    found: list[Message] = []
+    while page := await home.main.messages.list_all(Page(limit=3, after=found[-1].id if found else None)):
+        found += page
+    assert whole == found
+    assert whole[::-1] == await home.main.messages.list_all(Page(descending=True))
+    with pytest.raises(InvalidInput, match=r"\$\.after"):
+        await home.main.acting_as(OTHERS).messages.list_all(Page(after=whole[0].id))

@@ -7,8 +7,8 @@ import attrs
 import pytest
 
 from kelpie_core.errors import ModelError
-from kelpie_core.limits import MODEL_RETRIES_MAX
-from kelpie_core.model.content import ReasoningPart, TextPart
+from kelpie_core.limits import MODEL_RETRIES_MAX, MODEL_RETRY_AFTER_SECONDS_MAX
+from kelpie_core.model.content import OpaquePart, ReasoningPart, TextPart
 from kelpie_core.model.tool import ToolCall
 from kelpie_core.model.turn import Usage
 from kelpie_core.ports import (
@@ -19,6 +19,7 @@ from kelpie_core.ports import (
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
+    WholePart,
 )
 from kelpie_core.service.model_reply import Piece, ask_model
 from kelpie_core.turn.events import ModelReplied
@@ -79,9 +80,76 @@ async def test_chunks_are_gathered() -> None:
 
 
 @virtual
-async def test_nothing_said_is_an_empty_reply() -> None:
-    """A stream of nothing but its end is a reply without content: the machine decides what that means."""
-    assert ModelReplied(step_id="s", usage=USAGE) == await ask_model(ports((END,)), REQUEST, "s", None)
+async def test_empty_reply_is_tried_again() -> None:
+    """A reply that says nothing is as good as none: asked again, the model may have something to say."""
+    attempts: tuple[Attempt, ...] = ((TextDelta(text=""), END), (TextDelta(text="whole"), END))
+    reply = await ask_model(ports(*attempts), REQUEST, "s", None)
+    assert (TextPart(text="whole"),) == reply.content
+
+
+@pytest.mark.parametrize(("truncated", "calls"), [(False, MODEL_RETRIES_MAX + 1), (True, 1)])
+@virtual
+async def test_model_that_never_says_anything(truncated: bool, calls: int) -> None:
+    """A model that says nothing again and again has failed; one that used up its tokens for it, at once."""
+    silent = ports(*[(ModelFinished(truncated=truncated),)] * 9)
+    with pytest.raises(ModelError) as failure:
+        await ask_model(silent, REQUEST, "s", None)
+    assert ("the model returned an empty reply", "llm_error") == (str(failure.value), failure.value.kind)
+    assert calls == silent.model.calls  # type: ignore[attr-defined]
+
+
+@virtual
+async def test_signed_thoughts_are_parts_of_their_own() -> None:
+    """A signature ends a part of the reasoning; parts that come whole stand where they came; listeners hear neither."""
+    hidden = OpaquePart(fields={"type": "redacted_reasoning", "data": "x"})
+    chunks: Attempt = (
+        ReasoningDelta(text="one"),
+        ReasoningDelta(text="", signature="s1"),
+        WholePart(part=hidden),
+        ReasoningDelta(text="", signature="s2"),
+        ReasoningDelta(text=""),
+        TextDelta(text="so"),
+        ReasoningDelta(text="two"),
+        END,
+    )
+    heard: list[Piece] = []
+    reply = await ask_model(ports(chunks), REQUEST, "s", heard.append)
+    expected = (
+        ReasoningPart(reasoning="one", signature="s1"),
+        hidden,
+        ReasoningPart(reasoning="", signature="s2"),
+        ReasoningPart(reasoning="two"),
+        TextPart(text="so"),
+    )
+    assert expected == reply.content
+    assert [ReasoningDelta(text="one"), TextDelta(text="so"), ReasoningDelta(text="two")] == heard
+
+
+@virtual
+async def test_provider_is_left_alone_for_as_long_as_it_asks() -> None:
+    """The wait that a provider asks for comes before the usual one."""
+    busy = ModelError("busy", kind="llm_rate_limit", retry_after_seconds=7)
+    await ask_model(ports((busy,), (TextDelta(text="whole"), END)), REQUEST, "s", None)
+    assert 7 + 0.25 == asyncio.get_running_loop().time()
+
+
+@virtual
+async def test_provider_that_asks_for_too_much_time() -> None:
+    """Who would have to wait longer than a caller can is told at once."""
+    busy = ModelError("busy", kind="llm_rate_limit", retry_after_seconds=MODEL_RETRY_AFTER_SECONDS_MAX + 1)
+    failing = ports((busy,), (TextDelta(text="whole"), END))
+    with pytest.raises(ModelError, match="busy"):
+        await ask_model(failing, REQUEST, "s", None)
+    assert (1, 0) == (failing.model.calls, asyncio.get_running_loop().time())  # type: ignore[attr-defined]
+
+
+@virtual
+async def test_heard_and_stored_calls_have_the_same_ids() -> None:
+    """A listener hears a call under the id under which it is stored, even if the model gave none."""
+    heard: list[Piece] = []
+    chunks = (ToolCallDelta(index=0, name="f"), ToolCallDelta(index=0, arguments="{}"), END)
+    reply = await ask_model(ports(chunks), REQUEST, "s", heard.append)
+    assert [reply.tool_calls[0].id, None] == [piece.id for piece in heard if isinstance(piece, ToolCallDelta)]
 
 
 @virtual

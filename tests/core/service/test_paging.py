@@ -9,7 +9,10 @@ from kelpie_core.limits import PAGE_ITEMS_MAX
 from kelpie_core.model.agent import Agent
 from kelpie_core.model.block import Block
 from kelpie_core.records import MESSAGES
+from kelpie_core.service.agent_list import AgentFilter
+from kelpie_core.service.block_list import BlockFilter
 from kelpie_core.service.drafts import AgentDraft, BlockDraft, Page, ToolDraft
+from kelpie_core.service.runs import RunFilter
 from tests.house import OTHERS, House, house, said
 from tests.twins import virtual
 
@@ -28,14 +31,14 @@ async def agents_by_name(home: House) -> Made:
     """The agents of one name."""
     await home.main.agents.create(AgentDraft(name="Eve"))
     made = [(await _agent(home)).id for _ in range(COUNT)]
-    return lambda page: home.main.agents.list(page, name="Ada"), made, (await foreign(home, "agents"))
+    return lambda page: home.main.agents.list(page, AgentFilter(name="Ada")), made, (await foreign(home, "agents"))
 
 
 async def agents_by_tag(home: House) -> Made:
     """The agents of one tag."""
     await home.main.agents.create(AgentDraft(name="Ada", tags=("other",)))
     made = [(await _agent(home, tags=("blue", "red", "blue"))).id for _ in range(COUNT)]
-    return lambda page: home.main.agents.list(page, tag="blue"), made, (await foreign(home, "agents"))
+    return lambda page: home.main.agents.list(page, AgentFilter(tags=("blue",))), made, (await foreign(home, "agents"))
 
 
 async def agents_of_block(home: House) -> Made:
@@ -56,7 +59,7 @@ async def blocks_by_label(home: House) -> Made:
     """The blocks of one label."""
     await home.main.blocks.create(BlockDraft(label="persona"))
     made = [(await _block(home)).id for _ in range(COUNT)]
-    return lambda page: home.main.blocks.list(page, label="human"), made, (await foreign(home, "blocks"))
+    return lambda page: home.main.blocks.list(page, BlockFilter(label="human")), made, (await foreign(home, "blocks"))
 
 
 async def tools(home: House) -> Made:
@@ -99,7 +102,7 @@ async def runs_of_agent(home: House) -> Made:
     agent, other = await _agent(home), await _agent(home)
     await home.main.messages.send(other.id, [said()])
     made = [(await home.main.messages.send(agent.id, [said()])).run.id for _ in range(COUNT)]
-    return lambda page: home.main.runs.list(page, agent_id=agent.id), made, (await foreign(home, "runs"))
+    return lambda page: home.main.runs.list(page, RunFilter(agent_ids=(agent.id,))), made, (await foreign(home, "runs"))
 
 
 async def _agent(home: House, **fields: object) -> Agent:

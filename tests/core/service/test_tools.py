@@ -5,10 +5,14 @@ import asyncio
 import attrs
 import pytest
 
-from kelpie_core.errors import AlreadyExists, InvalidInput, NotFound
+from kelpie_core.errors import AlreadyExists, InvalidInput, NotFound, Refused
+from kelpie_core.ids import USER_DEFAULT
 from kelpie_core.model.tool import Tool, ToolType
-from kelpie_core.service.drafts import ToolChanges, ToolDraft
-from kelpie_core.service.tools import Tools
+from kelpie_core.service.builtin_tools import BUILTIN_TOOLS
+from kelpie_core.service.drafts import ToolChanges, ToolDraft, Unset
+from kelpie_core.service.tool_search import ToolFilter
+from kelpie_core.service.tools import Tools, attached_tool
+from kelpie_core.tool_schema import BadToolSource, derive_schema
 from tests.house import OTHERS, everything, house
 from tests.twins import NOON, virtual
 
@@ -80,7 +84,9 @@ async def test_upsert_keeps_the_identity() -> None:
     made = await home.main.tools.upsert(ToolDraft(name="roll", description="Old."))
     await home.clock.sleep(9)
     changed = await home.main.tools.upsert(FULL)
-    expected = attrs.evolve(made, **attrs.asdict(FULL, recurse=False), updated_at=home.clock.now())
+    expected = attrs.evolve(
+        made, **attrs.asdict(FULL, recurse=False), updated_at=home.clock.now(), last_updated_by_id=USER_DEFAULT
+    )
     assert [expected] == [changed] == await home.main.tools.list()
 
 
@@ -91,7 +97,9 @@ async def test_update_changes_what_is_set() -> None:
     tool = await home.main.tools.create(FULL)
     await home.clock.sleep(3)
     updated = await home.main.tools.update(tool.id, ToolChanges(name="roll", description=None, idempotent=False))
-    expected = attrs.evolve(tool, description=None, idempotent=False, updated_at=home.clock.now())
+    expected = attrs.evolve(
+        tool, description=None, idempotent=False, updated_at=home.clock.now(), last_updated_by_id=USER_DEFAULT
+    )
     assert expected == updated == await home.main.tools.get(tool.id)
     renamed = await home.main.tools.update(tool.id, ToolChanges(name="throw"))
     assert renamed == await home.main.tools.by_name("throw")
@@ -141,3 +149,171 @@ async def all_not_found(tools: Tools, key: str) -> None:
         with pytest.raises(NotFound) as caught:
             await waiting
         assert ("tool", key) == (caught.value.kind, caught.value.key)
+
+
+SOURCE = 'def {name}(a: int):\n    """{words}"""'
+
+
+def source(name: str, words: str = "Do.") -> str:
+    """Return the source of a tool."""
+    return SOURCE.format(name=name, words=words)
+
+
+@virtual
+async def test_new_source_brings_its_schema() -> None:
+    """Source without a schema is read: its schema, its name and its description come along."""
+    home = house()
+    tool = await home.main.tools.create(ToolDraft(name="roll", source_code="old", json_schema={"name": "roll"}))
+    changed = await home.main.tools.update(tool.id, ToolChanges(source_code=source("throw", "Throw it.")))
+    assert ("throw", "Throw it.") == (changed.name, changed.description)
+    assert derive_schema(source("throw", "Throw it.")) == changed.json_schema
+    described = await home.main.tools.update(
+        tool.id, ToolChanges(source_code=source("throw", "Other."), description="Mine.")
+    )
+    expected = derive_schema(source("throw", "Other."), description="Mine.")
+    assert ("Mine.", expected) == (described.description, described.json_schema)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ToolChanges(source_code="new", json_schema={"name": "roll", "x": 1}),
+        ToolChanges(source_code="new", source_type="typescript"),
+        ToolChanges(source_code="old"),
+        ToolChanges(description="x"),
+    ],
+)
+@virtual
+async def test_schema_that_stays(changes: ToolChanges) -> None:
+    """Nothing is read where a schema came along, the source stays, or it is not Python."""
+    home = house()
+    tool = await home.main.tools.create(ToolDraft(name="roll", source_code="old", json_schema={"name": "roll"}))
+    schema = tool.json_schema if isinstance(changes.json_schema, Unset) else changes.json_schema
+    changed = await home.main.tools.update(tool.id, changes)
+    assert ("roll", schema) == (changed.name, changed.json_schema)
+
+
+@virtual
+async def test_bad_source_changes_nothing() -> None:
+    """Source that is no tool is refused, and the tool stays."""
+    home = house()
+    tool = await home.main.tools.create(FULL)
+    with pytest.raises(BadToolSource, match="line 1"):
+        await home.main.tools.update(tool.id, ToolChanges(source_code="def f(:"))
+    assert tool == await home.main.tools.get(tool.id)
+
+
+@virtual
+async def test_kept_fields_are_changed_one_by_one() -> None:
+    """Fields that are only kept change by name; the others of them stay."""
+    home = house()
+    tool = await home.main.tools.create(ToolDraft(name="roll", extra={"a": 1, "b": 2}))
+    assert {"a": 1, "b": 3} == (await home.main.tools.update(tool.id, ToolChanges(extra={"b": 3}))).extra
+
+
+@virtual
+async def test_builtin_tools_are_added_once() -> None:
+    """All builtin tools are there, by name, however often they are asked for."""
+    home = house()
+    made = await home.main.tools.add_builtin()
+    assert sorted(BUILTIN_TOOLS) == [tool.name for tool in made]
+    assert made == await home.main.tools.add_builtin()
+    assert len(made) == await home.main.tools.count()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ToolChanges(name="other"),
+        ToolChanges(source_code=source("other")),
+        ToolChanges(json_schema={"name": "send_message"}),
+        ToolChanges(description="Mine."),
+        ToolChanges(idempotent=False),
+    ],
+)
+@virtual
+async def test_builtin_tool_stays_what_it_is(changes: ToolChanges) -> None:
+    """What makes a builtin tool what it is cannot be changed, nor can it be deleted: agents would break."""
+    home = house()
+    agent = await home.agent(tool_names=("send_message",))
+    (tool,) = await home.main.agents.tools(agent.id)
+    with pytest.raises(Refused, match="tool 'send_message' is builtin"):
+        await home.main.tools.update(tool.id, changes)
+    with pytest.raises(Refused, match="tool 'send_message' is builtin and stays"):
+        await home.main.tools.delete(tool.id)
+    assert tool == await home.main.tools.get(tool.id)
+
+
+@virtual
+async def test_builtin_tool_changes_harmlessly() -> None:
+    """Tags, the length of its returns, approval and notes are the organization's own; no change is no harm."""
+    home = house()
+    tool = (await home.main.tools.add_builtin())[0]
+    changes = ToolChanges(
+        name=tool.name, tags=("a",), return_char_limit=9, default_requires_approval=True, metadata={"x": 1}
+    )
+    changed = await home.main.tools.update(tool.id, changes)
+    assert (("a",), 9, True, {"x": 1}) == (
+        changed.tags, changed.return_char_limit, changed.default_requires_approval, changed.metadata,
+    )  # fmt: skip
+
+
+@virtual
+async def test_names_of_builtin_tools_are_taken() -> None:
+    """Nobody's own tool has the name of a builtin one, whether that is there already or not."""
+    home = house()
+    other = await home.main.tools.create(ToolDraft(name="roll"))
+    draft = ToolDraft(name="send_message", source_code=source("send_message"))
+    for _ in range(2):
+        for waiting in (
+            home.main.tools.create(draft),
+            home.main.tools.upsert(draft),
+            home.main.tools.update(other.id, ToolChanges(name="send_message")),
+        ):
+            with pytest.raises(AlreadyExists, match="builtin tool 'send_message' exists already"):
+                await waiting
+        await home.main.tools.add_builtin()
+
+
+@virtual
+async def test_tool_that_only_says_it_is_builtin() -> None:
+    """A tool of a file that claims a builtin kind under another name is like any other."""
+    home = house()
+    tool = await home.main.tools.create(ToolDraft(name="open_files", tool_type=ToolType.FILES_CORE))
+    await home.main.tools.update(tool.id, ToolChanges(description="x"))
+    await home.main.tools.delete(tool.id)
+    assert 0 == await home.main.tools.count()
+
+
+@virtual
+async def test_name_and_filters() -> None:
+    """A tool that is asked for by name is there only if the filters want it."""
+    home = house()
+    await home.main.tools.create(FULL)
+    assert 1 == len(await home.main.tools.list(name="roll", wanted=ToolFilter(types=(ToolType.EXTERNAL_MCP,))))
+    assert [] == await home.main.tools.list(name="roll", wanted=ToolFilter(types=(ToolType.CUSTOM,)))
+
+
+@virtual
+async def test_attached_tool() -> None:
+    """A tool is found among the agent's own by its name; one that is gone meanwhile is passed over."""
+    home = house()
+    agent = await home.agent(ToolDraft(name="roll"), ToolDraft(name="throw"))
+    stale = attrs.evolve(agent, tool_ids=("tool-gone", *agent.tool_ids))
+    async with home.memory.transaction() as tx:
+        found = await attached_tool(tx, stale, "throw")
+        assert (agent.tool_ids[1], None) == (found and found.id, await attached_tool(tx, stale, "fly"))
+
+
+@virtual
+async def test_import_leaves_builtin_tools_alone() -> None:
+    """A file that brings a builtin tool otherwise than it is does not change it, though it may change other tools."""
+    home = house()
+    agent = await home.agent(ToolDraft(name="roll", description="Roll it."), tool_names=("send_message",))
+    before = await home.main.tools.by_name("send_message")
+    data = b"".join([chunk async for chunk in home.main.transfer.export_file(agent.id)])
+    described = str(before.description).encode()
+    assert 1 <= data.count(described)
+    await home.main.transfer.import_file(data.replace(described, b"Shout.").replace(b"Roll it.", b"Throw it."))
+    assert before == await home.main.tools.by_name("send_message")
+    assert "Throw it." == (await home.main.tools.by_name("roll")).description

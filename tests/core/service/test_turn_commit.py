@@ -15,7 +15,7 @@ from kelpie_core.service.drafts import TurnOptions
 from kelpie_core.service.recovery import take_up
 from kelpie_core.service.turn_commit import Applied, TurnCommit
 from kelpie_core.service.turn_start import make_start
-from kelpie_core.turn.effects import RunTool
+from kelpie_core.turn.effects import RunTools
 from kelpie_core.turn.events import Event, ModelReplied, Stopped
 from tests.house import House, call, everything, gist, house, said, timeless
 from tests.twins import Harm, virtual
@@ -99,7 +99,7 @@ async def test_transition_in_mid_turn() -> None:
     """A reply with calls is stored and the lease kept; what comes next is the first call."""
     turn = await begun()
     applied = await turn.commit(ROLL).apply()
-    assert (RunTool(call=call("roll")), RunStatus.RUNNING) == (applied.effect, applied.run.status)
+    assert (RunTools(calls=(call("roll"),)), RunStatus.RUNNING) == (applied.effect, applied.run.status)
     assert turn.lease == (await turn.home.main.agents.state(turn.agent.id)).head.lease
 
 
@@ -196,7 +196,7 @@ async def test_wish_to_cancel_survives_a_step() -> None:
     """A cancel that comes between two attempts is in the run that the step leaves."""
     turn = await begun()
     applied = await turn.commit(ROLL, meanwhile=lambda: turn.home.kelpie().messages.cancel(turn.agent.id)).apply()
-    assert (True, RunTool(call=call("roll"))) == (applied.run.cancel_requested, applied.effect)
+    assert (True, RunTools(calls=(call("roll"),))) == (applied.run.cancel_requested, applied.effect)
 
 
 @virtual

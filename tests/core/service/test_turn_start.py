@@ -51,7 +51,13 @@ async def test_beginning_is_one_commit() -> None:
     messages = await home.main.messages.list(agent.id)
     expected = [
         Message(
-            id=key, agent_id=agent.id, seq=seq, run_id=run.id, created_at=NOON, **attrs.asdict(draft, recurse=False)
+            id=key,
+            agent_id=agent.id,
+            organization_id=agent.organization_id,
+            seq=seq,
+            run_id=run.id,
+            created_at=NOON,
+            **attrs.asdict(draft, recurse=False),
         )
         for key, seq, draft in zip(start.message_ids, (1, 2), start.drafts, strict=True)
     ]
@@ -118,7 +124,7 @@ async def test_lost_acknowledgement_is_known_again() -> None:
     started = await start.commit()
     assert (2, 1, 1) == (home.store.commits, started.lease and started.lease.token, len(await home.main.runs.list()))
     before = await everything(home.memory)
-    assert started == await start.commit()
+    assert (False, attrs.evolve(started, resumed=True)) == (started.resumed, await start.commit())
     assert before == await everything(home.memory)
 
 
@@ -130,7 +136,7 @@ async def test_beginning_that_another_took_up_is_left_to_them() -> None:
     start = starting(home, agent)
     started = await start.commit()
     assert None is not await take_up(home.ports(), "other", start.run_id, takeover=True)
-    assert Started(run=started.run, lease=None) == await start.commit()
+    assert Started(run=started.run, lease=None, resumed=True) == await start.commit()
 
 
 @virtual
@@ -140,7 +146,7 @@ async def test_beginning_that_has_ended_has_no_lease() -> None:
     agent = await home.agent()
     result = await home.main.messages.send(agent.id, [said()])
     start = attrs.evolve(starting(home, agent), run_id=result.run.id)
-    assert Started(run=result.run, lease=None) == await start.commit()
+    assert Started(run=result.run, lease=None, resumed=True) == await start.commit()
 
 
 @virtual

@@ -3,15 +3,15 @@
 from typing import get_args
 
 from kelpie_core.model.tool import ToolCall
-from kelpie_core.turn.effects import CallModel, Effect, RunTool, StoredEffect, WorldEffect
+from kelpie_core.turn.effects import CallModel, Effect, RunTools, StoredEffect, WorldEffect
 
 
 def test_effects_are_values() -> None:
     """Two effects that say the same are the same; a tool that may have been running already is another wish."""
     call = ToolCall(id="c1", name="f", arguments="{}")
     assert CallModel() == CallModel()
-    assert RunTool(call=call) == RunTool(call=call, resumed=False)
-    assert RunTool(call=call) != RunTool(call=call, resumed=True)
+    assert RunTools(calls=(call,)) == RunTools(calls=(call,), resumed=False)
+    assert RunTools(calls=(call,)) != RunTools(calls=(call,), resumed=True)
 
 
 def test_every_effect_is_either_stored_or_done_after() -> None:

@@ -7,13 +7,23 @@ from hypothesis import strategies as st
 
 from kelpie_core.errors import InvariantBroken
 from kelpie_core.limits import TOOL_CALLS_PER_REPLY_MAX
+from kelpie_core.model.approval import PendingApproval, Verdict
 from kelpie_core.model.content import TextPart
 from kelpie_core.model.run import RunStatus
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
 from kelpie_core.model.turn import Phase, StopReason, Turn, Usage
-from kelpie_core.turn.effects import AppendReply, AppendReturns, CallModel, Effect, Finish, RunTool
-from kelpie_core.turn.events import Event, InputArrived, ModelFailed, ModelReplied, Stopped, ToolReturned
+from kelpie_core.turn.effects import AppendReply, AppendReturns, AskApproval, CallModel, Effect, Finish, RunTools
+from kelpie_core.turn.events import (
+    AnswersArrived,
+    Event,
+    InputArrived,
+    ModelFailed,
+    ModelReplied,
+    Stopped,
+    ToolsReturned,
+)
 from kelpie_core.turn.machine import error_return, resume, status_of, transition
+from tests.twins import NOON
 
 A, B, C = (ToolCall(id=name, name="f", arguments="{}") for name in "abc")
 HELLO = (TextPart(text="hello"),)
@@ -63,9 +73,41 @@ CALLS_WORDS = "this call was not made: the turn has used up its tool calls"
 BROKEN_WORDS = "the turn broke off before this call returned"
 TOO_MANY = tuple(ToolCall(id=str(number), name="f", arguments="") for number in range(TOOL_CALLS_PER_REPLY_MAX + 1))
 
+ASKING = attrs.evolve(A, asks=True)
+WAITS = PendingApproval(message_id="m", run_id="r", step_id="s1", calls=(ASKING,), created_at=NOON)
+YES = Verdict(tool_call_id="a", approve=True)
+
 # name: state, event, next state, effects
 TABLE: dict[str, tuple[Turn, Event, Turn, tuple[Effect, ...]]] = {
     "input arrives": (NEW, InputArrived(), moved(NEW, Phase.THINKING), (CallModel(),)),
+    "answers arrive": (
+        NEW,
+        AnswersArrived(pending=WAITS, answers=(YES,)),
+        moved(NEW, Phase.ACTING, step_id="s1", pending=(ASKING,), approved=("a",)),
+        (RunTools(calls=(ASKING,)),),
+    ),
+    "reply that asks": (
+        THINKING,
+        replied(ASKING, B),
+        done(THINKING, StopReason.REQUIRES_APPROVAL, steps=1, step_id="s1", usage=USAGE),
+        (
+            reply(ASKING, B),
+            AskApproval(step_id="s1", tool_calls=(ASKING, B)),
+            Finish(reason=StopReason.REQUIRES_APPROVAL),
+        ),
+    ),
+    "call without a name": (
+        THINKING,
+        replied(attrs.evolve(A, name="")),
+        done(THINKING, StopReason.INVALID_TOOL_CALL, steps=1, step_id="s1", usage=USAGE),
+        (
+            Finish(
+                reason=StopReason.INVALID_TOOL_CALL,
+                error_type="llm_error",
+                error="the model called a tool without a name",
+            ),
+        ),
+    ),
     "reply without calls": (
         THINKING,
         replied(),
@@ -82,7 +124,7 @@ TABLE: dict[str, tuple[Turn, Event, Turn, tuple[Effect, ...]]] = {
         THINKING,
         replied(A, B),
         moved(THINKING, Phase.ACTING, steps=1, step_id="s1", usage=USAGE, pending=(A, B)),
-        (reply(A, B), RunTool(call=A)),
+        (reply(A, B), RunTools(calls=(A,))),
     ),
     "reply with calls and no words": (
         THINKING,
@@ -90,14 +132,14 @@ TABLE: dict[str, tuple[Turn, Event, Turn, tuple[Effect, ...]]] = {
         moved(THINKING, Phase.ACTING, steps=1, step_id="s1", pending=(A,)),
         (
             AppendReply(step_id="s1", number=1, content=(), tool_calls=(A,), usage=Usage()),
-            RunTool(call=A),
+            RunTools(calls=(A,)),
         ),
     ),
     "reply with as many calls as may be": (
         THINKING,
         replied(*TOO_MANY[1:]),
         moved(THINKING, Phase.ACTING, steps=1, step_id="s1", usage=USAGE, pending=TOO_MANY[1:]),
-        (reply(*TOO_MANY[1:]), RunTool(call=TOO_MANY[1])),
+        (reply(*TOO_MANY[1:]), RunTools(calls=(TOO_MANY[1],))),
     ),
     "reply with more": (
         THINKING,
@@ -149,37 +191,37 @@ TABLE: dict[str, tuple[Turn, Event, Turn, tuple[Effect, ...]]] = {
     ),
     "first of two returns": (
         ACTING,
-        ToolReturned(tool_return=returned(A)),
+        ToolsReturned(tool_returns=(returned(A),)),
         moved(ACTING, Phase.ACTING, tool_calls=2, pending=(B,), returned=(returned(A),)),
-        (RunTool(call=B),),
+        (RunTools(calls=(B,)),),
     ),
     "last return": (
         attrs.evolve(ACTING, pending=(B,), returned=(returned(A),)),
-        ToolReturned(tool_return=returned(B)),
+        ToolsReturned(tool_returns=(returned(B),)),
         moved(ACTING, Phase.THINKING, tool_calls=2, pending=()),
         (returns(returned(A), returned(B)), CallModel()),
     ),
     "return, no calls left for the next": (
         attrs.evolve(ACTING, tool_calls=3),
-        ToolReturned(tool_return=returned(A)),
+        ToolsReturned(tool_returns=(returned(A),)),
         done(ACTING, StopReason.MAX_TOOL_CALLS, tool_calls=4),
         (returns(returned(A), error_return(B, CALLS_WORDS)), Finish(reason=StopReason.MAX_TOOL_CALLS)),
     ),
     "last return, no steps left": (
         attrs.evolve(ACTING, pending=(A,), steps=3),
-        ToolReturned(tool_return=returned(A)),
+        ToolsReturned(tool_returns=(returned(A),)),
         done(ACTING, StopReason.MAX_STEPS, steps=3, tool_calls=2),
         (returns(returned(A)), Finish(reason=StopReason.MAX_STEPS)),
     ),
     "last return, no tokens left": (
         attrs.evolve(ACTING, pending=(A,), tokens_max=15),
-        ToolReturned(tool_return=returned(A)),
+        ToolsReturned(tool_returns=(returned(A),)),
         done(ACTING, StopReason.MAX_TOKENS, tokens_max=15, tool_calls=2),
         (returns(returned(A)), Finish(reason=StopReason.MAX_TOKENS)),
     ),
     "last return, one token left": (
         attrs.evolve(ACTING, pending=(A,), tokens_max=16),
-        ToolReturned(tool_return=returned(A)),
+        ToolsReturned(tool_returns=(returned(A),)),
         moved(ACTING, Phase.THINKING, tokens_max=16, tool_calls=2, pending=()),
         (returns(returned(A)), CallModel()),
     ),
@@ -214,9 +256,10 @@ TABLE: dict[str, tuple[Turn, Event, Turn, tuple[Effect, ...]]] = {
 
 EVENTS: tuple[Event, ...] = (
     InputArrived(),
+    AnswersArrived(pending=WAITS, answers=(YES,)),
     replied(),
     ModelFailed(kind="llm_error", message="x"),
-    ToolReturned(tool_return=returned(A)),
+    ToolsReturned(tool_returns=(returned(A),)),
     Stopped(reason=StopReason.CANCELLED),
 )
 LEGAL = {(turn.phase, type(event)) for turn, event, _, _ in TABLE.values()}
@@ -234,17 +277,18 @@ def test_legal_pair(turn: Turn, event: Event, expected: Turn, effects: tuple[Eff
     assert (expected, effects) == transition(turn, event)
 
 
-def test_table_has_six_kinds_of_pairs() -> None:
+def test_table_has_seven_kinds_of_pairs() -> None:
     """The rows above cover the pairs that the drawing has, and all others are illegal."""
     drawn = {
         (Phase.NEW, InputArrived),
+        (Phase.NEW, AnswersArrived),
         (Phase.THINKING, ModelReplied),
         (Phase.THINKING, ModelFailed),
         (Phase.THINKING, Stopped),
-        (Phase.ACTING, ToolReturned),
+        (Phase.ACTING, ToolsReturned),
         (Phase.ACTING, Stopped),
     }
-    assert (drawn, 4 * 5 - 6) == (LEGAL, len(ILLEGAL))
+    assert (drawn, 4 * 6 - 7) == (LEGAL, len(ILLEGAL))
 
 
 @pytest.mark.parametrize(("turn", "event"), ILLEGAL, ids=lambda value: getattr(value, "phase", type(value).__name__))
@@ -258,8 +302,8 @@ def test_illegal_pair(turn: Turn, event: Event) -> None:
 
 def test_return_must_answer_the_first_call() -> None:
     """A return for another call than the first pending one is a bug of the driver."""
-    with pytest.raises(AssertionError, match="a return must answer the first pending call"):
-        transition(ACTING, ToolReturned(tool_return=returned(B)))
+    with pytest.raises(AssertionError, match="returns must answer the first pending calls"):
+        transition(ACTING, ToolsReturned(tool_returns=(returned(B),)))
 
 
 def test_acting_without_a_step_is_broken() -> None:
@@ -271,15 +315,20 @@ def test_acting_without_a_step_is_broken() -> None:
 def test_resumed_turn_waits_for_what_it_waited_for() -> None:
     """A stored turn says what comes next; a tool may have been running, unless this process knows better."""
     assert CallModel() == resume(THINKING)
-    assert RunTool(call=A, resumed=True) == resume(ACTING)
-    assert RunTool(call=A, resumed=False) == resume(ACTING, resumed=False)
+    assert RunTools(calls=(A,), resumed=True) == resume(ACTING)
+    assert RunTools(calls=(A,), resumed=False) == resume(ACTING, resumed=False)
     assert None is resume(DONE)
 
 
 @pytest.mark.parametrize("reason", StopReason)
 def test_status_of_each_reason(reason: StopReason) -> None:
-    """A run fails for three reasons and is cancelled for one; every limit completes it."""
-    failed = (StopReason.ERROR, StopReason.LLM_API_ERROR, StopReason.INVALID_LLM_RESPONSE)
+    """A run fails for four reasons and is cancelled for one; every limit completes it."""
+    failed = (
+        StopReason.ERROR,
+        StopReason.LLM_API_ERROR,
+        StopReason.INVALID_LLM_RESPONSE,
+        StopReason.INVALID_TOOL_CALL,
+    )
     expected = dict.fromkeys(failed, RunStatus.FAILED) | {StopReason.CANCELLED: RunStatus.CANCELLED}
     assert expected.get(reason, RunStatus.COMPLETED) == status_of(reason)
 
@@ -315,7 +364,7 @@ def accounts(draw: st.DrawFn) -> Account:
 def check_transition(before: Turn, after: Turn, effects: tuple[Effect, ...]) -> None:
     """Check what holds for each transition by itself."""
     assert before.serial + 1 == after.serial
-    world = [place for place, effect in enumerate(effects) if isinstance(effect, CallModel | RunTool)]
+    world = [place for place, effect in enumerate(effects) if isinstance(effect, CallModel | RunTools)]
     ends = [place for place, effect in enumerate(effects) if isinstance(effect, Finish)]
     assert [len(effects) - 1] == world + ends
     assert (after.phase is Phase.DONE) == bool(ends)
@@ -327,7 +376,7 @@ def events(turn: Turn, step_id: str) -> st.SearchStrategy[Event]:
         lambda reason: Stopped(reason=reason)
     )
     if turn.phase is Phase.ACTING:
-        answer = ToolReturned(tool_return=returned(turn.pending[0], text=turn.pending[0].id))
+        answer = ToolsReturned(tool_returns=(returned(turn.pending[0], text=turn.pending[0].id),))
         return st.one_of(st.just(answer), st.just(answer), st.just(answer), stops)
     calls = st.integers(0, 3).map(
         lambda count: tuple(ToolCall(id=f"{step_id}c{n}", name="f", arguments="") for n in range(count))
@@ -358,7 +407,7 @@ def test_laws_of_every_turn(account: Account) -> None:
 def test_limits_of_every_turn(account: Account) -> None:
     """No turn makes more steps or more tool calls than it may, and no call runs twice."""
     steps = [effect.number for effect in account.effects if isinstance(effect, AppendReply)]
-    runs = [effect.call.id for effect in account.effects if isinstance(effect, RunTool)]
+    runs = [call.id for effect in account.effects if isinstance(effect, RunTools) for call in effect.calls]
     assert list(range(1, len(steps) + 1)) == steps
     assert len(steps) <= account.turn.steps_max
     assert len(runs) <= account.turn.tool_calls_max

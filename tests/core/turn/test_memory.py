@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelpie_core.json_types import JsonObject
+from kelpie_core.limits import BLOCK_LIMIT_CHARS_DEFAULT, LABEL_CHARS_MAX
 from kelpie_core.model.block import Block
-from kelpie_core.turn.memory import MEMORY_TOOLS, Edited, EditRefused, edit
+from kelpie_core.turn.memory import MEMORY_TOOLS, Edited, EditRefused, NewBlock, edit
 from tests.twins import NOON
 
 HUMAN = Block(
@@ -126,13 +127,13 @@ def test_agent_without_blocks_is_told_so() -> None:
 
 def test_tools_that_edit_nothing() -> None:
     """Finishing the edits and sending a message only answer."""
-    assert Edited(block=None, words="Done.") == edit("memory_finish_edits", {}, BLOCKS)
-    assert Edited(block=None, words="Sent.") == edit("send_message", {"message": "hi"}, BLOCKS)
+    assert Edited(words="Done.") == edit("memory_finish_edits", {}, BLOCKS)
+    assert Edited(words="Sent.") == edit("send_message", {"message": "hi"}, BLOCKS)
 
 
 def test_every_tool_is_tested() -> None:
-    """The tables above and the two that edit nothing are all there are."""
-    assert MEMORY_TOOLS == {*(row[0] for row in GOOD), "memory_finish_edits", "send_message"}
+    """The tables here and the two that edit nothing are all there are."""
+    assert MEMORY_TOOLS == {*(row[0] for row in GOOD), "memory", "memory_finish_edits", "send_message"}
 
 
 @given(
@@ -149,8 +150,97 @@ def test_no_argument_breaks_a_limit(tool: str, arguments: JsonObject) -> None:
     try:
         edited = edit(tool, arguments, BLOCKS)
     except EditRefused:
-        edited = Edited(block=None, words="")
+        edited = Edited(words="")
     if edited.block is not None:
         before = BLOCKS[edited.block.label]
         assert edited.block == attrs.evolve(before, value=edited.block.value)
         assert (False, True) == (before.read_only, len(edited.block.value) <= before.limit)
+
+
+def command(name: str, **arguments: object) -> JsonObject:
+    """Return the arguments of the one tool for all of memory; nulls stand for what a model does not need."""
+    return {"command": name, "file_text": None, "insert_line": None, "old_path": None, **arguments}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            command("create", path="notes"),
+            Edited(made=NewBlock(label="notes", value="", description=None), words="Created 'notes'."),
+        ),
+        (
+            command("create", path="/memories/work/plan", file_text="x", description="d"),
+            Edited(made=NewBlock(label="work/plan", value="x", description="d"), words="Created 'work/plan'."),
+        ),
+        (
+            command("str_replace", path="human", old_string="one", new_string="1"),
+            Edited(block=attrs.evolve(HUMAN, value="1\ntwo\ntwo"), words="1\ntwo\ntwo"),
+        ),
+        (
+            command("str_replace", path="/memories/human", old_str="one\n", new_str=None),
+            Edited(block=attrs.evolve(HUMAN, value="two\ntwo"), words="two\ntwo"),
+        ),
+        (
+            command("insert", path="empty", insert_text="x"),
+            Edited(block=attrs.evolve(EMPTY, value="x"), words="x"),
+        ),
+        (
+            command("insert", path="human", insert_line=0, insert_text="x"),
+            Edited(block=attrs.evolve(HUMAN, value="x\none\ntwo\ntwo"), words="x\none\ntwo\ntwo"),
+        ),
+        (command("delete", path="human"), Edited(dropped=HUMAN, words="Deleted 'human'.")),
+        (
+            command("rename", old_path="human", new_path="/memories/person"),
+            Edited(block=attrs.evolve(HUMAN, label="person"), words="Renamed 'human' to 'person'."),
+        ),
+        (
+            command("rename", path="human", description="d"),
+            Edited(block=attrs.evolve(HUMAN, description="d"), words="Described 'human'."),
+        ),
+    ],
+)
+def test_command_is_done(arguments: JsonObject, expected: Edited) -> None:
+    """The one tool for all of memory makes, edits, drops and renames blocks, named as files or by their labels."""
+    assert expected == edit("memory", arguments, BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "argument 'command' must be a text"),
+        (
+            command("view", path="human"),
+            "there is no command 'view'; there are: create, str_replace, insert, delete, rename",
+        ),
+        (command("create"), "argument 'path' must be a text"),
+        (command("create", path="human"), "there is a memory block 'human' already"),
+        (command("create", path="/memories/"), f"path must name a memory block in 1 to {LABEL_CHARS_MAX} characters"),
+        (
+            command("create", path="x" * (LABEL_CHARS_MAX + 1)),
+            f"path must name a memory block in 1 to {LABEL_CHARS_MAX} characters",
+        ),
+        (
+            command("create", path="x", file_text="x" * (BLOCK_LIMIT_CHARS_DEFAULT + 1)),
+            f"file_text has {BLOCK_LIMIT_CHARS_DEFAULT + 1} characters, {BLOCK_LIMIT_CHARS_DEFAULT} are allowed",
+        ),
+        (command("create", path="x", file_text=5), "argument 'file_text' must be a text"),
+        (
+            command("str_replace", path="human"),
+            "old_string must occur exactly once in memory block 'human', it occurs 0 times",
+        ),
+        (command("insert", path="human", insert_text="x", insert_line=4), LINE_WORDS),
+        (command("insert", path="human"), "argument 'insert_text' must be a text"),
+        (command("delete", path="rules"), "memory block 'rules' is read-only"),
+        (command("delete", path="nowhere"), "there is no memory block 'nowhere'; there are: human, empty, rules"),
+        (command("rename", old_path="human", new_path="empty"), "there is a memory block 'empty' already"),
+        (command("rename", old_path="rules", new_path="x"), "memory block 'rules' is read-only"),
+        (command("rename"), "argument 'old_path' must be a text"),
+        (command("rename", path="human"), "argument 'description' must be a text"),
+    ],
+)
+def test_command_is_refused(arguments: JsonObject, words: str) -> None:
+    """What cannot be done is refused, in words that help the model."""
+    with pytest.raises(EditRefused) as caught:
+        edit("memory", arguments, BLOCKS)
+    assert words == str(caught.value)

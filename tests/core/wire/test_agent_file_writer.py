@@ -37,7 +37,7 @@ def written(*pages: tuple[Message, ...], snapshot: AgentSnapshot = SNAPSHOT) -> 
     """Return the document made of a history in these pages."""
     pieces = [
         opening(snapshot),
-        *(history(page, {"message-x0": "message-0"}) for page in pages),
+        *(history(page, {"message-x0": "message-0"}, goes_on=n > 0) for n, page in enumerate(pages)),
         closing(snapshot, NOON),
     ]
     document: dict[str, Any] = json.loads(b"".join(pieces))

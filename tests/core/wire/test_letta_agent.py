@@ -1,8 +1,12 @@
 """An agent in the shape of Letta's API."""
 
+import datetime as dt
+
 import pytest
 from letta_client.types import AgentState
 
+from kelpie_core.model.agent import LastRun
+from kelpie_core.model.turn import StopReason
 from kelpie_core.wire.letta_agent import (
     agent_json,
     embedding_config_json,
@@ -141,3 +145,14 @@ def test_embedding_config_is_shown_if_whole():
     assert whole == embedding_config_json(agent(embedding_config=whole))
     assert embedding_config_json(agent(embedding_config={"embedding_dim": 3})) is None
     assert embedding_config_json(agent()) is None
+
+
+@pytest.mark.parametrize(("seconds", "duration_ms"), [(1.2345, 1_234), (-5, 0)])
+def test_last_run(seconds, duration_ms):
+    """When the last run ended, how long it took and why it stopped; a clock set back makes nothing negative."""
+    began = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+    ended = began + dt.timedelta(seconds=seconds)
+    last = LastRun(began_at=began, completed_at=ended, stop_reason=StopReason.MAX_SECONDS)
+    shown = read_by_sdk(AgentState, agent_json(agent(), last_run=last))
+    assert (ended, duration_ms) == (shown.last_run_completion, shown.last_run_duration_ms)
+    assert "max_steps" == shown.last_stop_reason

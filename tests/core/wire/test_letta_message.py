@@ -1,13 +1,16 @@
 """A message in the shapes of Letta's API."""
 
+import attrs
 import pytest
+from letta_client.types.agents import ApprovalRequestMessage
 from letta_client.types.agents import Message as SdkMessage
 
+from kelpie_core.model.approval import PendingApproval
 from kelpie_core.model.content import ContentPart, OpaquePart, ReasoningPart, TextPart
 from kelpie_core.model.message import Message, Role
 from kelpie_core.model.tool import ToolCall, ToolReturn, ToolStatus
-from kelpie_core.wire.letta_message import MessageType, message_json, messages_json, otid_of
-from tests.core.wire.letta_samples import MESSAGE_ID, RUN_ID, STEP_ID, message, read_by_sdk
+from kelpie_core.wire.letta_message import MessageType, message_json, messages_json, otid_of, pending_json
+from tests.core.wire.letta_samples import MESSAGE_ID, NOW, RUN_ID, STEP_ID, message, read_by_sdk
 
 IMAGE = OpaquePart(fields={"type": "image", "source": {"type": "url", "url": "http://a/b.png"}})
 CALLS = (ToolCall(id="c1", name="add", arguments="{}"), ToolCall(id="c2", name="sub", arguments="[]"))
@@ -182,3 +185,48 @@ def test_descending_is_ascending_turned_round():
     """A page in descending order is the same variants in reverse."""
     first, second = message(Role.USER, "q"), message(Role.ASSISTANT, ReasoningPart(reasoning="hm"), "a")
     assert messages_json([first, second])[::-1] == messages_json([second, first], descending=True)
+
+
+def calls_of(variants: list[dict[str, object]]) -> list[tuple[object, list[str]]]:
+    """Return which calls each variant bears."""
+    return [(one["message_type"], [c["tool_call_id"] for c in one.get("tool_calls", [])]) for one in variants]  # type: ignore[attr-defined]
+
+
+def test_only_calls_that_ask_are_in_the_request():
+    """Of a reply with calls of both kinds, those that wait for an answer are a variant of their own."""
+    asks = attrs.evolve(CALLS[1], asks=True)
+    variants = shown(message(Role.APPROVAL, "may I?", tool_calls=(CALLS[0], asks)))
+    expected = [("assistant_message", []), ("tool_call_message", ["c1"]), ("approval_request_message", ["c2"])]
+    assert expected == calls_of(variants)
+
+
+def test_imported_request_asks_for_all_its_calls():
+    """A request that does not say which of its calls wait asks for all of them."""
+    assert [("approval_request_message", ["c1", "c2"])] == calls_of(shown(message(Role.APPROVAL, tool_calls=CALLS)))
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (ToolCall(id="c", name="send_message", arguments='{"message": "hi"}'), {"content": "hi"}),
+        (ToolCall(id="c", name="send_message", arguments='{"message": 5}'), None),
+        (ToolCall(id="c", name="send_message", arguments="{"), None),
+        (ToolCall(id="c", name="send_message", arguments='{"message": "hi"}', asks=True), None),
+        (ToolCall(id="c", name="say", arguments='{"message": "hi"}'), None),
+    ],
+)
+def test_speech_by_a_call(call, expected):
+    """What an agent says by calling send_message is the assistant's message; any other call is a call."""
+    (variant,) = shown(message(Role.ASSISTANT, tool_calls=(call,)))
+    kind = "approval_request_message" if call.asks else "tool_call_message"
+    assert (kind if expected is None else "assistant_message") == variant["message_type"]
+    assert (expected or {}).get("content") == variant.get("content")
+
+
+def test_what_waits_is_shown_as_the_request():
+    """An agent's pending approval is the message that asks, with the calls that wait and no others."""
+    calls = (CALLS[0], attrs.evolve(CALLS[1], asks=True))
+    waits = PendingApproval(message_id=MESSAGE_ID, run_id=RUN_ID, step_id=STEP_ID, calls=calls, created_at=NOW)
+    read = read_by_sdk(ApprovalRequestMessage, pending_json(waits))
+    assert (MESSAGE_ID, RUN_ID, STEP_ID, NOW) == (read.id, read.run_id, read.step_id, read.date)
+    assert ["c2"] == [call.tool_call_id for call in read.tool_calls]  # type: ignore[union-attr]

@@ -6,14 +6,13 @@ from kelpie_core.errors import InvalidInput, Unsupported
 from kelpie_core.model.agent import AgentType
 from kelpie_core.model.content import OpaquePart, ReasoningPart, TextPart
 from kelpie_core.model.message import Role
+from kelpie_core.model.tool import ClientSkill, ClientTool
 from kelpie_core.service.drafts import (
     AgentChanges,
     AgentDraft,
     BlockChanges,
     BlockDraft,
     MessageDraft,
-    ToolChanges,
-    ToolDraft,
     TurnOptions,
 )
 from kelpie_core.wire.letta_message import MessageType
@@ -25,13 +24,10 @@ from kelpie_core.wire.letta_requests import (
     block_changes,
     block_draft,
     run_ids,
-    tool_changes,
-    tool_draft,
     turn_request,
 )
 from tests.core.wire.letta_samples import BLOCK_ID, RUN_ID, TOOL_ID
 
-SCHEMA = {"name": "add", "description": "Add.", "parameters": {"type": "object"}}
 LLM = {"model": "m", "model_endpoint_type": "openai", "context_window": 8_000, "odd": 1}
 
 
@@ -98,70 +94,21 @@ def test_block_that_is_refused(body, path):
 def test_block_changes():
     """Null clears a description, and leaves alone what cannot be empty."""
     assert BlockChanges(value="x", description=None) == block_changes(
-        {"value": "x", "description": None, "label": None, "is_template": False}, "blocks.update"
+        {"value": "x", "description": None, "label": None}
     )
 
 
-def test_block_changes_that_do_not_exist():
-    """What cannot be changed is refused by name."""
-    with pytest.raises(Unsupported) as caught:
-        block_changes({"template_name": "t"}, "blocks.update")
-    assert "blocks.update with template_name" == caught.value.operation
-
-
-def test_tool():
-    """A tool is named and described by its schema."""
-    body = {"source_code": "def add(): ...", "json_schema": SCHEMA, "tags": ["t"], "metadata_": {"k": 1}}
-    assert ToolDraft(
-        name="add",
-        description="Add.",
-        source_code="def add(): ...",
-        json_schema=SCHEMA,
-        tags=("t",),
-        metadata={"k": 1},
-        extra={"pip_requirements": [{"name": "numpy"}]},
-    ) == tool_draft({**body, "pip_requirements": [{"name": "numpy"}]}, "tools.create")
-
-
-def test_own_description_of_a_tool_wins():
-    """A description given beside the schema counts before the schema's."""
-    body = {"source_code": "x", "json_schema": SCHEMA, "description": "Mine."}
-    assert "Mine." == tool_draft(body, "tools.create").description
-
-
-@pytest.mark.parametrize(
-    ("body", "path"),
-    [
-        ({"json_schema": SCHEMA}, "$.source_code"),
-        ({"source_code": "x", "json_schema": {}}, "$.json_schema.name"),
-        ({"source_code": "x", "json_schema": {"name": 5}}, "$.json_schema.name"),
-        ({"source_code": "x", "json_schema": 5}, "$.json_schema"),
-    ],
-)
-def test_tool_that_is_refused(body, path):
-    """A tool needs source and a schema with a name."""
-    assert path == path_of(tool_draft, body, "tools.create")
-
-
-def test_tool_without_a_schema():
-    """Deriving a schema from source comes later, and says so."""
-    with pytest.raises(Unsupported) as caught:
-        tool_draft({"source_code": "x"}, "tools.upsert")
-    assert "tools.upsert without json_schema" == caught.value.operation
-
-
-def test_tool_changes():
-    """A new schema renames the tool; null clears what can be empty."""
-    assert ToolChanges(
-        name="add", json_schema=SCHEMA, metadata={"k": 1}, default_requires_approval=None
-    ) == tool_changes({"json_schema": SCHEMA, "metadata_": {"k": 1}, "default_requires_approval": None})
-    assert ToolChanges(source_code="y") == tool_changes({"source_code": "y"})
+def test_block_changes_of_what_is_only_kept():
+    """Fields without a meaning here are laid over those that are kept, null among them."""
+    extra = {"template_name": "t", "project_id": None}
+    assert BlockChanges(extra=extra) == block_changes({"template_name": "t", "project_id": None})
 
 
 def test_agent_of_defaults():
     """An agent needs nothing: it gets a name, the default model and the tools of its type."""
     draft = agent_draft({}, name_default="kelpie-1", model_default="kelpie/echo")
-    assert AgentDraft(name="kelpie-1", model="kelpie/echo", tool_names=("memory_insert", "memory_replace")) == draft
+    names = ("conversation_search", "memory_insert", "memory_replace")
+    assert AgentDraft(name="kelpie-1", model="kelpie/echo", tool_names=names) == draft
 
 
 def test_agent():
@@ -216,7 +163,7 @@ def test_agent():
 def test_named_tools_come_after_the_base_tools():
     """A tool that is named and of the base is there once."""
     draft = create(include_base_tools=True, agent_type="letta_v1_agent", tools=["x", "memory_insert"])
-    assert ("memory_insert", "memory_replace", "x") == draft.tool_names
+    assert ("conversation_search", "memory_insert", "memory_replace", "x") == draft.tool_names
 
 
 def test_model_of_a_config():
@@ -225,9 +172,9 @@ def test_model_of_a_config():
     assert ("openai/m", LLM) == (draft.model, draft.llm_config)
 
 
-def test_automatic_model_is_the_default():
-    """letta/auto means whatever the server's default is."""
-    assert "kelpie/echo" == create(model="letta/auto").model
+def test_automatic_model_is_kept():
+    """letta/auto is stored as it came: what it means is found out at each call."""
+    assert "letta/auto" == create(model="letta/auto").model
 
 
 def test_no_model_and_no_default():
@@ -264,13 +211,28 @@ def test_agent_that_is_refused(body, path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("folder_ids", ["x"]), ("initial_message_sequence", [{}]), ("enable_sleeptime", True), ("from_template", "t")],
+    [("folder_ids", ["x"]), ("enable_sleeptime", True), ("from_template", "t")],
 )
 def test_agent_with_what_comes_later(name, value):
     """What does not exist yet is refused by name rather than left out."""
     with pytest.raises(Unsupported) as caught:
         create(**{name: value})
     assert f"agents.create with {name}" == caught.value.operation
+
+
+def test_agent_that_begins_with_messages():
+    """Initial messages are those of a request for a turn; a wrong one is named by its path."""
+    draft = create(initial_message_sequence=[{"role": "assistant", "content": "hello", "otid": "o"}])
+    assert (MessageDraft(role=Role.ASSISTANT, content=(TextPart(text="hello"),), otid="o"),) == draft.initial_messages
+    assert "$.initial_message_sequence[0]" == path_of(create, initial_message_sequence=[{"content": "x"}])
+
+
+def test_turn_may_be_a_stream_by_default():
+    """Where a stream is the rule, only who says so gets a plain answer."""
+    for body, expected in (({}, True), ({"streaming": None}, True), ({"streaming": False}, False)):
+        assert expected is turn_request({"input": "x", **body}, "o", streaming=True).streaming
+    with pytest.raises(Unsupported, match="o with callback_url"):
+        turn_request({"input": "x", "callback_url": "u"}, "o")
 
 
 def test_agent_changes():
@@ -300,6 +262,12 @@ def test_new_settings():
     assert AgentChanges(model_settings={"temperature": 0.1}) == change(model_settings={"temperature": 0.1})
 
 
+def test_new_single_settings_and_what_is_only_kept():
+    """Older single settings are laid over those that there are, as are fields that are only kept, null among them."""
+    expected = AgentChanges(settings={"max_output_tokens": 5}, extra={"context_window_limit": 9, "project_id": None})
+    assert expected == change(max_tokens=5, context_window_limit=9, project_id=None)
+
+
 @pytest.mark.parametrize("name", ["message_ids", "folder_ids"])
 def test_agent_changes_that_come_later(name):
     """What cannot be changed yet is refused by name."""
@@ -324,7 +292,7 @@ def test_turn():
     assert (
         TurnRequest(
             drafts=(MessageDraft(role=Role.USER, content=(TextPart(text="hi"),), otid="o", name="Bo"),),
-            options=TurnOptions(steps_max=3, tokens=True, background=True),
+            options=TurnOptions(steps_max=3, tokens=True, background=True, types=frozenset(("assistant_message",))),
             types=frozenset((MessageType.ASSISTANT,)),
             streaming=True,
             pings=False,
@@ -376,13 +344,98 @@ def test_turn_that_is_refused(body, path):
     assert path == path_of(turn, **body)
 
 
+def test_turn_of_its_own_kind():
+    """A request brings tools, skills, a model and a system prompt of its own, for this turn only."""
+    wanted = turn(
+        input="x",
+        client_tools=[{"name": "shell", "description": "d", "parameters": {"type": "object"}}, {"name": "read"}],
+        client_skills=[{"name": "s", "description": "d", "location": "l"}],
+        override_model="a/b",
+        override_system="be brief",
+        include_compaction_messages=True,
+        use_assistant_message=True,
+        assistant_message_tool_name="send_message",
+        assistant_message_tool_kwarg="message",
+    )
+    expected = TurnOptions(
+        model="a/b",
+        system="be brief",
+        client_tools=(
+            ClientTool(name="shell", description="d", parameters={"type": "object"}),
+            ClientTool(name="read"),
+        ),
+        client_skills=(ClientSkill(name="s", description="d", location="l"),),
+    )
+    assert expected == wanted.options
+
+
+def _bare(answer):
+    """Return an answer that does not say of which kind it is."""
+    return {name: value for name, value in answer.items() if name != "type"}
+
+
+VERDICT = {"type": "approval", "tool_call_id": "c", "approve": True}
+RETURN = {"type": "tool", "tool_call_id": "c", "tool_return": "six", "status": "success"}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"type": "approval", "approvals": [VERDICT, RETURN]}, {"approvals": (VERDICT, RETURN)}),
+        ({"type": "approval", "approvals": [_bare(VERDICT), _bare(RETURN)]}, {"approvals": (VERDICT, RETURN)}),
+        ({"type": "tool_return", "tool_returns": [_bare(RETURN)], "otid": "o"}, {"approvals": (RETURN,), "otid": "o"}),
+        (
+            {"type": "approval", "approve": False, "approval_request_id": "m", "reason": "r", "group_id": "g"},
+            {"approve": False, "approval_request_id": "m", "denial_reason": "r", "group_id": "g"},
+        ),
+    ],
+)
+def test_answers_to_what_waits(body, expected):
+    """Verdicts and returns become one message that answers, and each says of which kind it is."""
+    (draft,) = turn(messages=[body]).drafts
+    assert MessageDraft(role=Role.APPROVAL, **expected) == draft
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ({"type": "be_nice", "tool_name": "t"}, "$.tool_rules[1].type"),
+        ({"tool_name": "t"}, "$.tool_rules[1].type"),
+        ({"type": "exit_loop"}, "$.tool_rules[1]"),
+        ({"type": "constrain_child_tools", "tool_name": "t", "children": "x"}, "$.tool_rules[1].children"),
+        ({"type": "max_count_per_step", "tool_name": "t"}, "$.tool_rules[1]"),
+    ],
+)
+def test_tool_rule_that_nobody_would_obey(rule, path):
+    """A rule of an unknown type, or without what its type needs, is refused by its place, in both requests."""
+    rules = [{"type": "exit_loop", "tool_name": "t"}, rule]
+    assert path == path_of(create, tool_rules=rules)
+    assert path == path_of(change, tool_rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"agent_type": "memgpt_agent"}, ["exit_loop", "continue_loop"]),
+        ({"agent_type": "memgpt_agent", "include_base_tool_rules": False}, []),
+        ({"agent_type": "letta_v1_agent"}, []),
+        ({"agent_type": "letta_v1_agent", "include_base_tool_rules": True}, ["exit_loop", "continue_loop"]),
+    ],
+)
+def test_base_tool_rules(body, expected):
+    """The MemGPT types get rules for their base tools unless told otherwise, and what is asked for comes behind."""
+    own = {"type": "run_first", "tool_name": "t"}
+    rules = create(**body, tools=["memory_insert", "send_message", "other"], tool_rules=[own]).tool_rules
+    assert (expected, own) == ([rule["type"] for rule in rules[:-1]], rules[-1])
+
+
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        ({"input": "x", "client_tools": [{"name": "t"}]}, "client_tools"),
-        ({"input": "x", "override_model": "a/b"}, "override_model"),
-        ({"messages": [{"type": "approval", "approvals": []}]}, "a message of type approval"),
-        ({"messages": [{"type": "tool_return", "tool_returns": []}]}, "a message of type tool_return"),
+        ({"input": "x", "return_logprobs": True}, "return_logprobs"),
+        ({"input": "x", "use_assistant_message": False}, "use_assistant_message"),
+        ({"input": "x", "assistant_message_tool_name": "say"}, "assistant_message_tool_name"),
+        ({"input": "x", "assistant_message_tool_kwarg": "words"}, "assistant_message_tool_kwarg"),
     ],
 )
 def test_turn_with_what_comes_later(body, what):

@@ -1,5 +1,6 @@
 """A turn's events as the events of Letta's streams."""
 
+import attrs
 import pytest
 from letta_client.types.agents import LettaStreamingResponse
 
@@ -215,3 +216,57 @@ def test_every_kind_of_error_has_words():
     """A kind that is not known is told as the server's."""
     assert message_of("anything") == message_of("internal_error")
     assert message_of("llm_timeout") != message_of("internal_error")
+
+
+def call_delta(name=None, arguments="", *, index=0, asks=False) -> Delta:
+    """Return a piece of a call."""
+    part = ToolCallDelta(index=index, id=name and f"c{index}", name=name, arguments=arguments)
+    return attrs.evolve(delta(part), asks=asks)
+
+
+def test_call_that_asks_comes_as_a_request():
+    """Pieces of a call that will wait are pieces of a request for approval, and the stored message adds nothing."""
+    letta = stream()
+    pieces = [call_delta("rm", asks=True), call_delta(arguments="{}", asks=True)]
+    events = [event for piece in pieces for event in letta.feed(piece)]
+    expected = [
+        ("approval_request_message", {"name": "rm", "tool_call_id": "c0"}),
+        ("approval_request_message", {"arguments": "{}", "tool_call_id": "c0"}),
+    ]
+    assert expected == told(events, "tool_call")
+    call = ToolCall(id="c0", name="rm", arguments="{}", asks=True)
+    assert [] == letta.feed(MessageStored(message=message(Role.APPROVAL, tool_calls=(call,))))
+
+
+def test_speech_by_a_call_comes_whole():
+    """Pieces of send_message are not told; the words come as the assistant's once they are stored, after any text."""
+    letta = stream()
+    assert 1 == len(letta.feed(delta(TextDelta(text="hm"))))
+    assert [] == letta.feed(call_delta("send_message"))
+    assert [] == letta.feed(call_delta(arguments='{"message": "hi"}'))
+    call = ToolCall(id="c0", name="send_message", arguments='{"message": "hi"}')
+    stored = MessageStored(message=message(Role.ASSISTANT, "hm", tool_calls=(call,)))
+    assert [("assistant_message", "hi")] == told(letta.feed(stored), "content")
+
+
+def test_speech_by_a_call_is_left_out_for_who_does_not_want_it():
+    """Who asks for other variants only is not told the words."""
+    letta = stream(types=frozenset({MessageType.TOOL_RETURN}))
+    call = ToolCall(id="c0", name="send_message", arguments='{"message": "hi"}')
+    assert [] == letta.feed(MessageStored(message=message(Role.ASSISTANT, tool_calls=(call,))))
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_speech_that_is_none_comes_as_a_call(alone):
+    """A send_message without words is a call like any other, told whole, whatever was told of others in pieces."""
+    letta = stream()
+    bad = ToolCall(id="c0", name="send_message", arguments="{}")
+    other = ToolCall(id="c1", name="add", arguments="{}")
+    assert [] == letta.feed(call_delta("send_message", "{}"))
+    if not alone:
+        assert 2 == len(letta.feed(call_delta("add", "{}", index=1)))
+    calls = (bad,) if alone else (bad, other)
+    events = letta.feed(MessageStored(message=message(Role.ASSISTANT, tool_calls=calls)))
+    assert [("tool_call_message", ["c0"])] == [
+        (event.data["message_type"], [one["tool_call_id"] for one in event.data["tool_calls"]]) for event in events
+    ]

@@ -4,9 +4,12 @@ import asyncio
 
 import pytest
 from letta_client.types import AgentState
+from letta_client.types.agent_state import Memory
 
 from kelpie_core.errors import StoreError
+from kelpie_server.config import Config
 from kelpie_server.routes.agents import states_json
+from kelpie_server.world.language_model.models import Models
 from tests.core.wire.letta_samples import read_by_sdk
 from tests.server.far_sides import World, in_world, unknown
 from tests.server.routes.test_blocks import make_block
@@ -30,7 +33,7 @@ def test_create_and_read_back():
         shown = read_by_sdk(AgentState, read.json())
         assert ("Ada", "a/b") == (shown.name, shown.model)
         assert ["Bo", "terse"] == [one.value for one in shown.blocks]
-        assert ["memory_insert", "memory_replace"] == [one.name for one in shown.tools]
+        assert ["conversation_search", "memory_insert", "memory_replace"] == [one.name for one in shown.tools]
         assert 1 == len(shown.message_ids or [])
 
     in_world(test)
@@ -120,10 +123,9 @@ def test_an_agent_deleted_while_it_is_listed():
         ("after=x", 422),
         ("order=up", 422),
         (f"after={unknown('agent')}", 422),
-        ("query_text=x", 501),
-        ("order_by=updated_at", 501),
-        ("tags=a&tags=b", 501),
-        ("tags=a&name=b", 501),
+        ("order_by=name", 422),
+        ("include=agent.wings", 422),
+        ("last_stop_reason=tired", 422),
     ],
 )
 def test_lists_that_are_refused(query, status):
@@ -267,3 +269,48 @@ def test_what_is_not_stored_may_be_sent_again():
             assert (503, "true") == ((await asked).status_code, (await asked).headers["x-should-retry"])
 
     in_world(test)
+
+
+def test_count_and_memory():
+    """Agents are counted by the filters of their list; an agent's memory is shown as older clients ask for it."""
+
+    async def test(world: World) -> None:
+        agent_id = await world.make_agent(name="Ada", memory_blocks=BLOCKS)
+        await world.make_agent(name="Bo")
+
+        async def told(path: str, **query: str) -> object:
+            return (await world.http.get(f"/v1/agents/{path}", params=query)).json()
+
+        assert (2, 1) == (await told("count"), await told("count", name="Ada"))
+        assert 0 == await told("count", identifier_keys="x")
+        memory = read_by_sdk(Memory, await told(f"{agent_id}/core-memory"))
+        assert ["Bo", "terse"] == [one.value for one in memory.blocks]
+        assert 404 == (await world.http.get(f"/v1/agents/{unknown('agent')}/core-memory")).status_code
+        assert 501 == (await world.http.get(f"/v1/agents/{agent_id}/context")).status_code
+
+    in_world(test)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"model": "kelpie/echo"}, 200),
+        ({"model": "letta/auto"}, 200),
+        ({"model": "openai/gpt-4o"}, 404),
+        (
+            {"model": "openai/m", "llm_config": {"model": "m", "model_endpoint_type": "openai", "context_window": 9}},
+            200,
+        ),
+        ({"model": 5}, 422),
+    ],
+)
+def test_models_that_nobody_has(body, status):
+    """An agent is neither made with a model that nobody has nor changed to it, unless a config says where it is."""
+
+    async def test(world: World) -> list[int]:
+        agent_id = await world.make_agent()
+        answers = [await world.http.post("/v1/agents", json=body)]
+        answers.append(await world.http.patch(f"/v1/agents/{agent_id}", json=body))
+        return [one.status_code for one in answers]
+
+    assert [status, status] == in_world(test, Models(Config()))

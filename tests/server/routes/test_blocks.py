@@ -49,7 +49,8 @@ def test_list():
         last = (await world.http.get("/v1/blocks", params={"limit": 2, "after": rest[-1]["id"]})).json()
         assert (ids[:2], ids[2:], []) == tuple([one["id"] for one in page] for page in (first, rest, last))
         assert [ids[1]] == [one["id"] for one in (await world.http.get("/v1/blocks", params={"label": "b"})).json()]
-        assert 501 == (await world.http.get("/v1/blocks", params={"value_search": "x"})).status_code
+        assert [] == (await world.http.get("/v1/blocks", params={"identifier_keys": "x"})).json()
+        assert 501 == (await world.http.get("/v1/blocks", params={"order_by": "label"})).status_code
 
     in_world(test)
 
@@ -92,3 +93,21 @@ def test_ids():
         return [(await world.http.get(f"/v1/blocks/{one}")).status_code for one in ("x", unknown("block"))]
 
     assert [422, 404] == in_world(test)
+
+
+def test_count_and_agents():
+    """Blocks are counted by the filters of their list; the agents that have one are listed."""
+
+    async def test(world: World) -> None:
+        block_id = await make_block(world)
+        await make_block(world, "other")
+        agent_id = await world.make_agent(block_ids=[block_id])
+
+        async def told(path: str, **query: str) -> object:
+            return (await world.http.get(f"/v1/blocks/{path}", params=query)).json()
+
+        assert (2, 1) == (await told("count"), await told("count", label="human"))
+        assert 0 == await told("count", identifier_keys="x")
+        assert [agent_id] == [one["id"] for one in await told(f"{block_id}/agents")]  # type: ignore[attr-defined]
+
+    in_world(test)

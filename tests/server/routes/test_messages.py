@@ -5,11 +5,15 @@ import json
 
 import pytest
 import structlog
+from letta_client.types import AgentState
 from letta_client.types.agents import LettaResponse, LettaStreamingResponse
 from letta_client.types.agents import Message as SdkMessage
+from letta_client.types.agents import Run as SdkRun
 
 from kelpie_core.errors import ModelError, StoreError
 from kelpie_core.ports import ModelFinished, TextDelta, ToolCallDelta
+from kelpie_core.service import message_search
+from kelpie_core.wire.letta_search import READ_BACK_TO
 from tests.core.wire.letta_samples import read_by_sdk
 from tests.server.asgi_client import events_of, post
 from tests.server.far_sides import ScriptedModel, World, in_world, says, unknown
@@ -263,16 +267,6 @@ def test_a_filtered_history_ends_only_at_its_end():
     in_world(test)
 
 
-@pytest.mark.parametrize("query", ["group_id=x", "order_by=x", "conversation_id=conv-1"])
-def test_histories_that_do_not_exist(query):
-    """A filter that does not exist is said, not ignored."""
-
-    async def test(world: World) -> int:
-        return (await world.http.get(f"/v1/agents/{await world.make_agent()}/messages?{query}")).status_code
-
-    assert 501 == in_world(test)
-
-
 def test_the_same_otid_is_one_message():
     """A message sent again under the same otid begins no second turn and gives the first one's answer."""
 
@@ -307,3 +301,100 @@ def test_who_still_waits_when_the_server_stops_is_promised_nothing(path):
         await asyncio.wait((first.task, second.task))
 
     in_world(test, model=ScriptedModel(says("never"), go=asyncio.Event()), busy_wait_seconds=60.0)
+
+
+def test_a_turn_in_the_background():
+    """A background turn is answered with its run at once, and ends by itself."""
+
+    async def test(world: World) -> None:
+        path = f"/v1/agents/{await world.make_agent()}/messages"
+        answer = await world.http.post(f"{path}/async", json={"input": "hi"})
+        run = read_by_sdk(SdkRun, answer.json())
+        assert (200, "running", True) == (answer.status_code, run.status, run.background)
+        await settle()
+        assert "completed" == (await world.http.get(f"/v1/runs/{run.id}")).json()["status"]
+        assert "echo: hi" == (await world.http.get(path)).json()[0]["content"]
+        assert 501 == (await world.http.post(f"{path}/async", json={"input": "x", "callback_url": "u"})).status_code
+
+    in_world(test)
+
+
+def test_a_reset():
+    """A reset answers the agent, whose window holds its system message alone."""
+
+    async def test(world: World) -> None:
+        first = [{"role": "user", "content": "a"}]
+        agent_id = await world.make_agent(initial_message_sequence=first)
+        history = (await world.http.get(f"/v1/agents/{agent_id}/messages")).json()
+        assert ["a"] == [one["content"] for one in history][:-1]
+        answer = await world.http.patch(f"/v1/agents/{agent_id}/reset-messages", json={})
+        assert [history[-1]["id"]] == read_by_sdk(AgentState, answer.json()).message_ids
+        assert history[-1:] == (await world.http.get(f"/v1/agents/{agent_id}/messages")).json()
+        wrong = {"add_default_initial_messages": "x"}
+        assert 422 == (await world.http.patch(f"/v1/agents/{agent_id}/reset-messages", json=wrong)).status_code
+
+    in_world(test)
+
+
+def test_messages_by_id_and_of_all_agents():
+    """A message is answered as the list of its variants; all agents' messages are one list."""
+
+    async def test(world: World) -> None:
+        for number in range(2):
+            agent_id = await world.make_agent(memory_blocks=BLOCKS)
+            await world.http.post(f"/v1/agents/{agent_id}/messages", json={"input": str(number)})
+        whole = (await world.http.get("/v1/messages")).json()
+        assert 4 == len([one for one in whole if one["message_type"] != "system_message"])
+        (newest, *_) = (await world.http.get(f"/v1/agents/{agent_id}/messages")).json()
+        assert [newest] == (await world.http.get(f"/v1/messages/{newest['id']}")).json()
+        assert 404 == (await world.http.get(f"/v1/messages/{unknown('message')}")).status_code
+        assert 422 == (await world.http.get("/v1/messages/x")).status_code
+
+    in_world(test)
+
+
+def test_cancelling_without_a_name_ends_all_that_is_at_work():
+    """Without run ids every run of the agent is asked to end, those of its conversations too."""
+
+    async def test(world: World) -> None:
+        agent_id = await world.make_agent()
+        made = (await world.http.post(f"/v1/conversations?agent_id={agent_id}")).json()["id"]
+        runs = [(await world.http.post(f"/v1/agents/{agent_id}/messages/async", json={"input": "x"})).json()["id"]]
+        beside = post(world.app, f"/v1/conversations/{made}/messages", {"input": "y"})
+        await settle()
+        runs += [one["id"] for one in (await world.http.get(f"/v1/runs?conversation_id={made}")).json()]
+        cancelled = (await world.http.post(f"/v1/agents/{agent_id}/messages/cancel")).json()
+        assert dict.fromkeys(runs, "cancelled") == cancelled
+        await beside.start()
+        b"".join([piece async for piece in beside.body()])
+        assert {"cancelled"} == {one["status"] for one in (await world.http.get("/v1/runs")).json()}
+
+    in_world(test, model=ScriptedModel(says("never"), says("never"), go=asyncio.Event()))
+
+
+def test_search():
+    """Messages are found by their words; a search that gave up says in a header how far it came."""
+
+    async def test(world: World) -> None:
+        agent_id = await world.make_agent()
+        await world.http.post(f"/v1/agents/{agent_id}/messages", json={"input": "tea"})
+        found = await world.http.post("/v1/messages/search", json={"query": "tea", "agent_id": agent_id})
+        assert ["echo: tea", "tea"] == [one["content"] for one in found.json()]
+        assert READ_BACK_TO not in found.headers
+        assert 404 == (await world.http.post("/v1/messages/search", json={"agent_id": unknown("agent")})).status_code
+
+    in_world(test)
+
+
+def test_search_that_gives_up(monkeypatch):
+    """A header says how far back was searched, if that was not to the beginning."""
+    monkeypatch.setattr(message_search, "SEARCH_MESSAGES_MAX", 1)
+    monkeypatch.setattr(message_search, "SEARCH_PIECE_MESSAGES", 1)
+
+    async def test(world: World) -> None:
+        agent_id = await world.make_agent()
+        turn = await world.http.post(f"/v1/agents/{agent_id}/messages", json={"input": "tea"})
+        found = await world.http.post("/v1/messages/search", json={"query": "coffee"})
+        assert ([], turn.json()["messages"][0]["date"]) == (found.json(), found.headers[READ_BACK_TO])
+
+    in_world(test)

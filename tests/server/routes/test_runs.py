@@ -1,9 +1,12 @@
 """Runs, their messages and steps over HTTP."""
 
+from typing import Any
+
 import pytest
 from letta_client.types import Step
 from letta_client.types.agents import Message as SdkMessage
 from letta_client.types.agents import Run
+from letta_client.types.runs import UsageRetrieveResponse
 
 from tests.core.wire.letta_samples import read_by_sdk
 from tests.server.far_sides import World, in_world, unknown
@@ -51,6 +54,23 @@ def test_a_run_with_its_messages_and_steps():
     in_world(test)
 
 
+def test_usage_and_trace():
+    """A run tells what it used and what was done, as many spans as asked for."""
+
+    async def test(world: World) -> None:
+        agent_id = await run_turns(world, 1)
+        (run,) = (await world.http.get(f"/v1/runs?agent_id={agent_id}&statuses=completed&active=false")).json()
+        path = f"/v1/runs/{run['id']}"
+        usage: Any = read_by_sdk(UsageRetrieveResponse, (await world.http.get(f"{path}/usage")).json())
+        assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+        spans = (await world.http.get(f"{path}/trace")).json()
+        assert ["run", "agent_step"] == [span["name"] for span in spans]
+        assert spans[:1] == (await world.http.get(f"{path}/trace?limit=1")).json()
+        assert [] == (await world.http.get("/v1/runs?active=true")).json()
+
+    in_world(test)
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -59,8 +79,13 @@ def test_a_run_with_its_messages_and_steps():
         (f"/v1/runs/{unknown('run')}/messages", 404),
         (f"/v1/runs/{unknown('run')}/steps", 404),
         ("/v1/runs?agent_id=x", 422),
-        ("/v1/runs?statuses=running", 501),
-        ("/v1/runs?active=true", 501),
+        (f"/v1/runs?agent_id={unknown('agent')}", 404),
+        (f"/v1/runs?conversation_id={unknown('conv')}", 404),
+        ("/v1/runs?statuses=asleep", 422),
+        ("/v1/runs?order_by=x", 501),
+        (f"/v1/runs/{unknown('run')}/usage", 404),
+        (f"/v1/runs/{unknown('run')}/trace", 404),
+        ("/v1/runs/x/trace", 422),
     ],
 )
 def test_what_is_refused(path, status):

@@ -89,7 +89,7 @@ def test_a_file_too_big():
     in_world(test, import_bytes_max=100)
 
 
-@pytest.mark.parametrize("query", ["scrub_messages=true", "use_legacy_format=true", "conversation_id=x"])
+@pytest.mark.parametrize("query", ["scrub_messages=true", "use_legacy_format=true"])
 def test_exports_that_do_not_exist(query):
     """A way of exporting that does not exist is said, not ignored."""
 

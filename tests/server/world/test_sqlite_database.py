@@ -11,7 +11,7 @@ import pytest
 from kelpie_core.errors import Conflict, InvariantBroken, StoreError
 from kelpie_core.optimistic import ABSENT, Commit, Range, Read, Row, Scan, Write
 from kelpie_core.records import BY_KEY, HEADS, SWEEPS, Table
-from kelpie_server.world.sqlite_database import VERSIONS_PER_OPENING, SqliteDatabase
+from kelpie_server.world.sqlite_database import SECURED_BYTES, VERSIONS_PER_OPENING, SqliteDatabase
 from tests.server.world.faulty_disk import FaultyDisk
 
 HEADS_TABLE, SWEEPS_TABLE = cast(Table[object], HEADS), cast(Table[object], SWEEPS)
@@ -179,6 +179,51 @@ def test_a_read_that_fails_says_so(path: str, disk: FaultyDisk) -> None:
     disk.failing.clear()
     assert database.read(HEADS_TABLE, b"a") == Row(version=FIRST, body=b"1")
     database.close()
+
+
+def left_by_a_killed_process(path: str, *commits: Commit) -> tuple[Path, Path]:
+    """Return the file and the log that a process leaves which has committed and was killed."""
+    database = SqliteDatabase(path)
+    assert [None] * len(commits) == database.commit_group(commits)
+    found = Path(path + ".left"), Path(path + ".left-wal")
+    shutil.copy(path, found[0])
+    shutil.copy(path + "-wal", found[1])
+    database.close()
+    return found
+
+
+def test_a_log_is_written_once_more(path: str, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening writes all of the log that it finds once more, the same, and syncs it before it does anything else."""
+    file, log = left_by_a_killed_process(path, creation(b"a", bytes(300_000)))
+    before, seen = log.read_bytes(), list[str]()
+    monkeypatch.setattr(disk, "reach", seen.append)
+    database = SqliteDatabase(str(file), disk.name)
+    writes = -(-len(before) // SECURED_BYTES)
+    first = seen.index("write")
+    assert [*["read", "write"] * writes, "sync"] == seen[first - 1 : first + 2 * writes]
+    assert before == log.read_bytes()[: len(before)]
+    assert keys_in(database) == [b"a"]
+    database.close()
+
+
+def test_an_opening_that_fails_brings_nothing_into_the_file(
+    path: str, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the log cannot be made safe, opening fails and leaves file and log as they were, even if it could now."""
+    file, log = left_by_a_killed_process(path, creation(b"a"))
+    before, failures = (file.read_bytes(), log.read_bytes()), [apsw.IOError("sync failed on purpose")]
+
+    def reach(operation: str) -> None:
+        if operation == "sync" and failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(disk, "reach", reach)
+    with pytest.raises(apsw.IOError):
+        SqliteDatabase(str(file), disk.name)
+    assert before == (file.read_bytes(), log.read_bytes())
+    again = SqliteDatabase(str(file), disk.name)
+    assert keys_in(again) == [b"a"]
+    again.close()
 
 
 def test_what_was_committed_survives_the_process(path: str, tmp_path: Path) -> None:

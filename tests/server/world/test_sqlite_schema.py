@@ -104,3 +104,19 @@ def test_a_state_that_is_no_number_is_corrupt(connection: apsw.Connection) -> No
     connection.execute("UPDATE store_state SET schema_version = 'x'")
     with pytest.raises(StoreError, match="corrupt"):
         check_ours(connection)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["DROP TABLE runs__by_thread", "CREATE TABLE more (x)", "ALTER TABLE heads ADD COLUMN more"],
+    ids=["lacks a table", "has one more", "has another column"],
+)
+def test_another_builds_database_is_refused(connection: apsw.Connection, sql: str) -> None:
+    """A file whose tables are not those of its version is named as another build's, and not touched."""
+    migrate(connection)
+    connection.execute(sql)
+    before = tables_in(connection)
+    with pytest.raises(StoreError, match="another build of kelpie: its schema 1 differs in table") as caught:
+        migrate(connection)
+    assert caught.value.retriable is False
+    assert tables_in(connection) == before

@@ -313,3 +313,27 @@ def test_reading_alone_joins_no_group() -> None:
 
     run(main())
     assert story == ["read", "join"]
+
+
+def test_a_check_writes(path: str) -> None:
+    """A check syncs something that changes nothing, and fails on a disk that can only be read."""
+
+    async def main(disk: FaultyDisk) -> None:
+        store = await SqliteStore.open(path, runner=InlineRunner(), vfs=disk.name)
+        await put(store, AGENTS, agent("a"))
+        before = disk.syncs
+        await store.check()
+        assert before < disk.syncs
+        for operation in ("write", "sync"):
+            disk.failing = {operation: apsw.IOError}
+            with pytest.raises(StoreError):
+                await store.check()
+            await store.ping()
+        disk.failing = {}
+        await store.check()
+        async with store.transaction() as tx:
+            assert agent("a") == await tx.get(AGENTS, ("a",))
+        await store.aclose()
+
+    with FaultyDisk() as disk:
+        run(main(disk))

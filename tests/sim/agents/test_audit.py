@@ -17,6 +17,7 @@ from kelpie_core.records import AGENTS, BLOCKS, MESSAGES, RUNS, STEPS, SWEEPS
 from kelpie_core.service.tool_calls import INTERRUPTED
 from kelpie_sim.agents import faults as f
 from kelpie_sim.agents.audit import (
+    RESET,
     audit,
     check_accounts,
     check_calm,
@@ -116,6 +117,74 @@ def test_send_to_another_agent_is_not_this_ones():
         check_sends(Cluster(world), AGENT, [])
 
     assert outcome_of(program).finding is None
+
+
+def test_send_to_a_conversation_is_held_against_it():
+    """What was sent to a conversation is looked for there, and not on the agent's own thread."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        world.history.invoke("client", SEND, agent=AGENT, thread="conv-1", mark="m1", script=SCRIPT).ok(**OK)
+        check_sends(cluster, AGENT, [])
+        check_sends(cluster, "conv-1", [])
+
+    assert "kept: a message that was told as taken is not stored once" == finding_of(program).message
+
+
+def reset(*, sent_first, outcome, stored):
+    """Return a program that checks a send against a history that a reset came behind, or before."""
+
+    async def program(world):
+        cluster = Cluster(world)
+
+        def send():
+            world.history.invoke("client", SEND, agent=AGENT, mark="m1", script=SCRIPT).ok(**OK)
+
+        if sent_first:
+            send()
+        getattr(world.history.invoke("resetter", RESET, thread=AGENT), outcome)(*([] if outcome == "ok" else ["why"]))
+        if not sent_first:
+            send()
+        check_sends(cluster, AGENT, list(stored))
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sent_first": True, "outcome": "ok", "stored": TURN}, "reset: a message that was taken away is there again"),
+        (
+            {"sent_first": True, "outcome": "info", "stored": (ASKED, attrs.evolve(ASKED, seq=1))},
+            "reset: a message that was taken away is there again",
+        ),
+        (
+            {"sent_first": True, "outcome": "fail", "stored": ()},
+            "kept: a message that was told as taken is not stored once",
+        ),
+        (
+            {"sent_first": False, "outcome": "ok", "stored": ()},
+            "kept: a message that was told as taken is not stored once",
+        ),
+    ],
+)
+def test_what_a_reset_left_or_took_too_much_is_found(fields, words):
+    """What was reset away and is there, and what came after a reset, or one that was refused, and is not."""
+    assert words == finding_of(reset(**fields)).message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sent_first": True, "outcome": "ok", "stored": ()},
+        {"sent_first": True, "outcome": "info", "stored": TURN},
+        {"sent_first": True, "outcome": "info", "stored": ()},
+        {"sent_first": False, "outcome": "ok", "stored": TURN},
+    ],
+)
+def test_what_a_reset_took_is_not_missed(fields):
+    """What was reset away is not there; where nobody knows it may be."""
+    assert outcome_of(reset(**fields)).finding is None
 
 
 def read_back(*messages):
@@ -302,6 +371,19 @@ def test_run_that_was_told_and_is_lost_is_found():
     """A turn that was told and whose run is not there is a finding."""
     finding = finding_of(told(False, run_record(RunStatus.COMPLETED, key="run-other")))
     assert "kept: a run is accounted otherwise than its sender was told" == finding.message
+
+
+def test_run_of_a_deleted_conversation_is_not_missed():
+    """A turn that was told and whose conversation is gone has no account any more."""
+
+    async def program(world):
+        cluster = Cluster(world)
+        said_there = world.history.invoke("client", SEND, agent=AGENT, thread="conv-1", script=SCRIPT)
+        said_there.ok(run=RUN_ID, failed=False)
+        await put(cluster.ports_of(cluster.server.host).store, AGENTS, owner(AGENT))
+        await check_told(cluster)
+
+    assert outcome_of(program).finding is None
 
 
 def test_run_of_a_deleted_agent_is_not_missed():

@@ -1,5 +1,6 @@
 """HTTP at message level: answers, streams and files through the production app, and connections that break."""
 
+import asyncio
 import json
 
 import pytest
@@ -39,6 +40,33 @@ def test_answer_is_that_of_the_app():
 def test_query_is_passed_on():
     """What stands behind the question mark is the query."""
     assert [] == result_of(asked("GET", "/v1/agents/?name=Bo")).json()
+
+
+def test_headers_of_the_answer():
+    """What the app says of its answer is there to be read."""
+    assert "application/json" == result_of(asked("GET", "/v1/agents/{}")).headers["content-type"]
+
+
+def test_hanging_up():
+    """A client that has gone is told nothing more."""
+    pieces = []
+
+    async def program(world):
+        hang_up = asyncio.Event()
+
+        async def heard(piece):
+            pieces.append(piece)
+            hang_up.set()
+
+        return await asked("POST", "/v1/agents/{}/messages/stream", MESSAGE, heard=heard, hang_up=hang_up)(world)
+
+    answer = result_of(program)
+    assert (1, False, 200) == (len(pieces), answer.complete, answer.status)
+
+
+def test_headers_are_passed_on():
+    """What a request has as headers reaches the app."""
+    assert 400 == result_of(asked("GET", "/v1/agents", headers={"user_id": "nobody"})).status
 
 
 def test_refusal_is_an_answer():

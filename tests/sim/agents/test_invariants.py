@@ -1,10 +1,13 @@
 """The laws of the stored state: each breaks exactly on a history that breaks it."""
 
+from typing import Any
+
 import attrs
 import pytest
 
 from kelpie_core.memory_store import MemoryStore
 from kelpie_core.model.agent import Span
+from kelpie_core.model.approval import PendingApproval
 from kelpie_core.model.message import Role
 from kelpie_core.model.run import RunStatus
 from kelpie_core.optimistic import Commit
@@ -32,6 +35,9 @@ OPEN, ANSWERED, ENDED = 2, 4, 5
 GONE_ON = attrs.evolve(run_record(), turn=attrs.evolve(run_record().turn, serial=1))
 WISH = attrs.evolve(run_record(), cancel_requested=True)
 FIRST, SECOND = Span(first=0, end=5), Span(first=5, end=6)
+WAITS = PendingApproval(
+    message_id="m", run_id="run-1", step_id="s", calls=said(1, "a", "b").tool_calls, created_at=run_record().created_at
+)
 # What a turn with two calls commits, in order: (who, what). OPEN of them leave the calls open, ENDED end the turn.
 SOUND = (
     (HOLDER, commit(message(0), run_record(), head(1))),
@@ -65,7 +71,7 @@ BROKEN = (
         1,
         HOLDER,
         commit(run_record(key="run-2")),
-        "a run began while another of the same agent was not ended",
+        "a run began while another of the same thread was not ended",
     ),
     ("fencing", ANSWERED, OTHER, commit(GONE_ON), "a run was changed by who does not hold the lease"),
     (
@@ -113,6 +119,9 @@ BROKEN = (
         "of the messages up to 5 some are not in the window any more",
     ),
     ("one turn", ENDED, HOLDER, commit(run_record(RunStatus.FAILED)), "a run that was completed became failed"),
+    ("fencing", ANSWERED, HOLDER, commit(head(5, cleared=FIRST)), "a thread was reset while a turn held it"),
+    ("waiting", 1, HOLDER, commit(head(1, pending=WAITS)), "2 calls wait for approval, 0 are open"),
+    ("waiting", OPEN, HOLDER, commit(head(2, holder=None)), "0 calls wait for approval, 2 are open"),
     ("limit", 0, HOLDER, commit(block("0123456789+")), "block note has 11 of 10 characters"),
 )
 
@@ -137,16 +146,46 @@ ALLOWED = (
     ((OTHER, commit(head(5, token=2, holder=OTHER))), (OTHER, commit(run_record(RunStatus.FAILED)))),
     ((HOLDER, commit(said(5), head(6, window=(SECOND, FIRST)))),),
     (
+        (HOLDER, commit(said(5, "a", "b"), head(6, holder=None, pending=WAITS))),
+        (OTHER, commit(returned(6, "a", run_id=None), returned(7, "b", run_id=None), head(8, holder=None))),
+    ),
+    (
+        (HOLDER, commit(said(5, "a", "b"), head(6, holder=None, pending=WAITS))),
+        (OTHER, commit(head(6, holder=None, cleared=FIRST))),
+    ),
+    (
         (OTHER, commit(attrs.evolve(agent(AGENT), message_buffer_autoclear=True))),
         (HOLDER, commit(said(5), head(6, holder=None, window=()))),
     ),
 )
 
 
-@pytest.mark.parametrize("more", ALLOWED, ids=["wish to cancel", "takeover", "window in two spans", "autoclear"])
+@pytest.mark.parametrize(
+    "more", ALLOWED, ids=["wish to cancel", "takeover", "window in two spans", "withdrawal", "reset", "autoclear"]
+)
 def test_what_others_may_do_breaks_no_law(more):
     """A wish to cancel, who takes the run over, a window in pieces, and an agent that is to forget, break nothing."""
     assert outcome_of(lambda world: commit_all(world, *SOUND[:ANSWERED], *more)).finding is None
+
+
+def test_threads_are_accounted_apart():
+    """The same history in a conversation, while the agent's own turn goes on, breaks no law."""
+    apart: dict[str, Any] = {"conversation_id": "conv-1", "run_id": "run-2"}
+    beside = (
+        (OTHER, commit(message(0, **apart), run_in("run-2"), head(1, holder=OTHER, **apart))),
+        (OTHER, commit(said(1, "a", "b", **apart), head(2, holder=OTHER, **apart))),
+    )
+    mixed = [pair for pairs in zip(SOUND, beside, strict=False) for pair in pairs]
+    state = result_of(lambda world: commit_all(world, *mixed))
+    assert [("a", "b"), ("a", "b")] == [state.account(key).open_calls for key in (AGENT, "conv-1")]
+    twice = (OTHER, commit(run_in("run-3")))
+    finding = finding_of(lambda world: commit_all(world, *mixed, twice))
+    assert "one turn: a run began while another of the same thread was not ended" == finding.message
+
+
+def run_in(key):
+    """Return a run of the conversation."""
+    return attrs.evolve(run_record(key=key), conversation_id="conv-1")
 
 
 @pytest.mark.parametrize(("law", "sound", "holder", "broken", "words"), BROKEN, ids=[f"{b[0]}-{b[4]}" for b in BROKEN])

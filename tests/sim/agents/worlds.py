@@ -86,10 +86,10 @@ def said(seq: int, *calls: str, **fields: Any) -> Message:
     return message(seq, Role.ASSISTANT, tool_calls=tool_calls, **fields)
 
 
-def returned(seq: int, *calls: str, status: ToolStatus = ToolStatus.SUCCESS) -> Message:
+def returned(seq: int, *calls: str, status: ToolStatus = ToolStatus.SUCCESS, run_id: str | None = RUN_ID) -> Message:
     """Return a message that answers these calls."""
     returns = tuple(ToolReturn(tool_call_id=call, status=status, text="") for call in calls)
-    return message(seq, Role.TOOL, tool_returns=returns, run_id=RUN_ID, step_id="step-1")
+    return message(seq, Role.TOOL, tool_returns=returns, run_id=run_id, step_id="step-1")
 
 
 def head(
@@ -99,11 +99,12 @@ def head(
     holder: str | None = HOLDER,
     run_id: str = RUN_ID,
     window: tuple[Span, ...] | None = None,
+    **fields: Any,
 ) -> AgentHead:
     """Return the agent's head, leased unless nobody holds it, with all messages in the window unless it is given."""
     lease = holder and Lease(holder=holder, token=token, run_id=run_id, expires_at=NOON + dt.timedelta(seconds=30))
     window = (Span(first=0, end=seq_next),) if window is None else window
-    return AgentHead(agent_id=AGENT, seq_next=seq_next, window=window, token_last=token, lease=lease or None)
+    return AgentHead(agent_id=AGENT, seq_next=seq_next, window=window, token_last=token, lease=lease or None, **fields)
 
 
 def run_record(status: RunStatus = RunStatus.RUNNING, *, key: str = RUN_ID, reason: StopReason | None = None) -> Run:

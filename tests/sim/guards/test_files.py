@@ -248,6 +248,30 @@ def test_blocking_jobs_have_files_too():
     assert "abc" == Place().run(program)
 
 
+def test_job_without_files_makes_no_disk():
+    """A host whose jobs touch no file has no disk, and one whose job is the first to touch it waits for it."""
+    place = Place(f.DiskLatency(on="disk_write", latency_ms=700))
+    loop = place.world.loop
+    disks = []
+
+    async def program():
+        await asyncio.to_thread(len, "abc")
+        disks.append(place.disks.find(host))
+        started_ns = loop.time_ns
+        await asyncio.to_thread(pathlib.Path("/a").write_text, "abc")
+        disks.append(place.disks.find(host))
+        return loop.time_ns - started_ns
+
+    host = place.world.host("untouched")
+
+    async def main():
+        files.serve(place.disks)
+        return await host.start(program)
+
+    assert 700_000_000 == place.world.run(main())
+    assert [None, place.disks.disk(host)] == disks
+
+
 def test_opener_decides():
     """An opener gets the flags, and its descriptor is used; a descriptor that is lent stays open."""
 

@@ -60,6 +60,7 @@ def seen(call):
         (lambda: os.rename("/tmp/x", "/tmp/y"), "os.rename of 'x'"),
         (lambda: os.remove("/tmp/x"), "os.remove"),
         (lambda: sqlite3.connect("/tmp/x"), "sqlite3.connect"),
+        (lambda: sqlite3.Connection("/tmp/x"), "sqlite3.connect"),
         (lambda: TLS.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO()), "ssl.SSLContext.wrap_bio"),
         (lambda: TLS.wrap_socket(SOCKET), "ssl.SSLContext.wrap_socket"),
     ],

@@ -1,7 +1,9 @@
 """Sleep, queues and locks keep their behaviour on quicker futures."""
 
 import asyncio
+import inspect
 import threading
+from types import CoroutineType
 
 import pytest
 
@@ -101,3 +103,22 @@ def test_other_threads_wait_as_ever():
     World().run(asyncio.sleep(1))
     thread.join()
     assert ["done"] == found
+
+
+def test_sleep_is_a_coroutine_like_the_original():
+    """It is one for whoever looks, shows what it awaits, and complains when nobody awaits it."""
+
+    async def main():
+        assert inspect.iscoroutinefunction(asyncio.sleep)
+        short, long = asyncio.sleep(0), asyncio.sleep(9)
+        assert {CoroutineType} == {type(short), type(long)}
+        task = asyncio.create_task(long)
+        await short
+        await asyncio.sleep(1)
+        awaited = inspect.getattr_static(long, "cr_await").__get__(long)
+        assert type(awaited) is type(iter(asyncio.get_running_loop().create_future()))
+        task.cancel()
+        with pytest.warns(RuntimeWarning, match="sleep' was never awaited"):
+            asyncio.sleep(0)  # type: ignore[unused-coroutine]
+
+    World().run(main())

@@ -109,6 +109,33 @@ def test_crash_ends_a_waiting_job():
     assert [] == seen
 
 
+def test_job_sleeps_in_virtual_time():
+    """A job that sleeps lets the others run meanwhile, and knows beforehand that it can."""
+    world, seen = World(), []
+
+    def work(number, microseconds):
+        job: Any = Job.current
+        job.sleep_us(microseconds)
+        seen.append((number, job.waits, world.loop.time()))
+
+    async def main():
+        await asyncio.gather(*(Job(world.loop, partial(work, n, us)).result for n, us in ((1, 2_500_000), (2, 1_000))))
+
+    world.run(main())
+    assert [(2, True, 0.001), (1, True, 2.5)] == seen
+
+
+def test_without_greenlets_no_job_waits(monkeypatch):
+    """Without the package for stacks of their own a job says that it cannot wait."""
+    monkeypatch.setattr(threads, "greenlet", None)
+    world = World()
+
+    async def main():
+        return await Job(world.loop, lambda: Job.current is not None and Job.current.waits).result
+
+    assert False is world.run(main())
+
+
 def test_without_greenlets_calls_back_are_refused(monkeypatch):
     """Without the package for stacks of their own, jobs run, and a call back into the loop is refused by name."""
     monkeypatch.setattr(threads, "greenlet", None)

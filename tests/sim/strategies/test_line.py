@@ -1,7 +1,9 @@
 """The line, first come first served and at random."""
 
+import pytest
+
 from kelpie_sim.seed import Streams
-from kelpie_sim.strategies import SCHEDULE_STREAM, Fifo, RandomPick
+from kelpie_sim.strategies import SCHEDULE_STREAM, Fifo, RandomPick, picks_of
 from kelpie_sim.tape import Tape
 from tests.sim.handles import Crowd, order
 
@@ -36,3 +38,26 @@ def test_one_deviation_moves_two():
     strategy, crowd = RandomPick(Streams(1, tape).stream(SCHEDULE_STREAM)), Crowd(5)
     crowd.join(strategy, range(5))
     assert [3, 1, 2, 0, 4] == crowd.leave(strategy)
+
+
+@pytest.mark.parametrize("tape", [None, Tape.of({SCHEDULE_STREAM: [(5, 3), (4, 2), (3, 0), (2, 1)]})])
+def test_picks_are_what_take_gives(tape):
+    """The loop's picks come in the order in which `take` gives them, on the same tape; an empty line yields None."""
+    by_take, by_picks = (Streams(7, tape and Tape.replaying(tape)) for _ in range(2))
+    taking, picking = (RandomPick(streams.stream(SCHEDULE_STREAM)) for streams in (by_take, by_picks))
+    crowd = Crowd(5)
+    crowd.join(taking, range(5))
+    crowd.join(picking, range(5))
+    picks = picks_of(picking)
+    picked = [next(picks) for _ in range(6)]
+    assert ([crowd.handles[number] for number in crowd.leave(taking)], None) == (picked[:5], picked[5])
+    assert (by_take.tape, 4) == (by_picks.tape, len(by_picks.tape))
+
+
+def test_picks_of_any_strategy_end_in_none():
+    """Each strategy has picks, one that knows of none too; they go on when somebody is ready again."""
+    strategy, crowd = Fifo(), Crowd(2)
+    picks = picks_of(strategy)
+    first = next(picks)
+    crowd.join(strategy, range(2))
+    assert (None, crowd.handles, None) == (first, [next(picks), next(picks)], next(picks))

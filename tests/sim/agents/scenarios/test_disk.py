@@ -3,13 +3,14 @@
 import attrs
 import pytest
 
+from kelpie_server.world import sqlite_database
 from kelpie_server.world.sqlite_database import SqliteDatabase
 from kelpie_sim.agents.scenarios.disk import SCENARIOS
 from kelpie_sim.simulation import simulate
 from kelpie_sim.world.disk.sqlite_vfs import DiskVfsFile
-from tests.sim.agents.scenarios.planted import faulty, first_finding, never_hit, seeds
+from tests.sim.agents.scenarios.planted import all_findings, faulty, first_finding, never_hit, seeds
 
-CRASH, FAULTS = SCENARIOS
+CRASH, FAULTS, RESTART = SCENARIOS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -41,7 +42,13 @@ def test_every_kind_of_fault_fires():
 def test_missing_sync_is_found(monkeypatch):
     """A store whose syncs do nothing loses what it acknowledged."""
     monkeypatch.setattr(DiskVfsFile, "xSync", lambda self, flags: None)
-    assert "what was acknowledged is there: found" in first_finding(CRASH)
+    assert any("what was acknowledged is there: found" in message for message in all_findings(CRASH))
+
+
+def test_log_that_is_not_secured_is_found(monkeypatch):
+    """A store that is started again on a log with a hole, and trusts it, loses what it acknowledged."""
+    monkeypatch.setattr(sqlite_database, "_secure", lambda log, vfs: None)
+    assert any("what was acknowledged is there: found" in message for message in all_findings(RESTART))
 
 
 def test_commit_that_is_not_written_is_found(monkeypatch):

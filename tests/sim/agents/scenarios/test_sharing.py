@@ -24,7 +24,7 @@ def test_harm_is_done(scenario):
 def test_lost_update_is_found(monkeypatch):
     """An edit that is reported and not in the shared block is found."""
 
-    async def edit_nothing(tx, agent, call, now):
+    async def edit_nothing(tx, agent, call, turn, now, block_id=""):
         return ToolReturn(tool_call_id=call.id, status=ToolStatus.SUCCESS, text="done")
 
     monkeypatch.setattr(turns_service, "edit_in", edit_nothing)

@@ -27,7 +27,7 @@ def test_harm_is_done(scenario):
     assert [None] * len(outcomes) == [outcome.finding for outcome in outcomes]
 
 
-async def edit_nothing(tx, agent, call, now):
+async def edit_nothing(tx, agent, call, turn, now, block_id):
     """Report an edit that is not made."""
     return ToolReturn(tool_call_id=call.id, status=ToolStatus.SUCCESS, text="done")
 

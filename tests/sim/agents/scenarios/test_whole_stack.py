@@ -50,8 +50,8 @@ def test_refusal_of_what_is_sound_is_found(monkeypatch):
     """An app that blames its client for what the store did is found."""
     answer_of = errors.answer_of
 
-    def blaming(error):
-        answer = answer_of(error)
+    def blaming(error, **given):
+        answer = answer_of(error, **given)
         answer.status_code = min(answer.status_code, 400)
         return answer
 

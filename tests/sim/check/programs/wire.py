@@ -29,8 +29,14 @@ async def serve(answer: Answer) -> None:
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(handle, "0.0.0.0", PORT)
-    await server.serve_forever()
+    while True:
+        try:
+            server = await asyncio.start_server(handle, "0.0.0.0", PORT)
+        except OSError:
+            # Too many files are open: there may be room later.
+            await asyncio.sleep(PATIENCE_SECONDS)
+        else:
+            await server.serve_forever()
 
 
 async def call(node: str, document: Document) -> Document:

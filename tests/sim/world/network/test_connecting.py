@@ -185,7 +185,7 @@ def test_faults_at_connect(fault, result):
 def test_no_descriptor_left():
     """A host out of descriptors cannot connect, and a server that is lets its clients wait until it can accept."""
     fault = DescriptorExhaustion(hosts=("client",), subjects=("connect",))
-    world = World(fault, DescriptorExhaustion(hosts=("server",), max_triggers=3))
+    world = World(fault, DescriptorExhaustion(hosts=("server",), subjects=("accept",), max_triggers=3))
 
     async def main():
         world.serve("server", echo)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import socket
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from kelpie_sim.world.network.faults import (
     NetworkPacketLoss,
     NetworkPartition,
 )
-from tests.sim.world.network.wires import MS, World
+from tests.sim.world.network.wires import BOTH, MS, World
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -91,6 +92,45 @@ def test_there_and_back():
 
     assert ((("10.0.0.1", 53), ("10.0.0.1", 53)), True, True) == world.run(main())
     assert ([(0.01, b"hello")], [(0.02, b"hello")]) == (server.seen, client.seen)
+
+
+def test_six():
+    """A datagram goes over IPv6 too, with addresses of four parts; the other family of the same port is another."""
+    world = World(families=BOTH)
+    four, six, client = Datagrams(), Datagrams(answers=True), Datagrams()
+
+    async def main():
+        await endpoint(world, "b", four, local_addr=("0.0.0.0", 53))
+        await endpoint(world, "b", six, local_addr=("::", 53))
+        literal = await endpoint(world, "a", client, remote_addr=("fd00::1", 53))
+        literal.sendto(b"six")
+        named = await endpoint(world, "a", client, local_addr=("::", 7), remote_addr=("b", 53))
+        named.sendto(b"by name")
+        loose = await endpoint(world, "a", Datagrams())
+        loose.sendto(b"four", ("b", 53))
+        await asyncio.sleep(1)
+        return [end.get_extra_info(what) for end in (literal, named) for what in ("peername", "sockname")]
+
+    told = world.run(main())
+    assert [("fd00::1", 53, 0, 0), ("::", 7, 0, 0)] == [told[0], told[3]]
+    assert [[b"four"], [b"by name", b"six"], [b"by name", b"six"]] == [
+        sorted(data for _, data in end.seen) for end in (four, six, client)
+    ]
+
+
+def test_families_do_not_mix():
+    """An endpoint of one family cannot send to the other, nor be bound in one and connected in another."""
+    world = World(families=BOTH)
+    protocol = Datagrams()
+
+    async def main():
+        six = await endpoint(world, "a", protocol, family=socket.AF_INET6)
+        six.sendto(b"x", ("10.0.0.1", 53))
+        with pytest.raises(ValueError, match="can not get address information"):
+            await endpoint(world, "a", Datagrams(), local_addr=("::", 7), remote_addr=("10.0.0.1", 53))
+
+    world.run(main())
+    assert [socket.EAI_ADDRFAMILY] == protocol.errors
 
 
 def test_law_of_loss_and_duplication():

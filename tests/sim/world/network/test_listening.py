@@ -2,13 +2,15 @@
 
 import asyncio
 import errno
+import socket
 import sys
 from typing import Any
 
 import pytest
 
+from kelpie_sim.world.machine import DescriptorExhaustion
 from kelpie_sim.world.network.faults import NetworkConnectionExhaustion
-from tests.sim.world.network.wires import Recorder, World, ask, collecting, echo
+from tests.sim.world.network.wires import BOTH, Recorder, World, ask, collecting, echo
 
 
 def test_bound_port_is_taken():
@@ -37,10 +39,76 @@ def test_port_0_is_any_port():
 
     async def main():
         server = await asyncio.start_server(echo, ["127.0.0.1", "harness"], 0)
-        ports = [sock.getsockname()[1] for sock in server.sockets]
+        ports: list[int] = [sock.getsockname()[1] for sock in server.sockets]
         return len(set(ports)), await ask(ports[0], b"x\n", host="localhost")
 
     assert (2, [b"x\n"]) == world.run(main())
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("::", ["fd00::1", "::1"]),
+        ("::1", ["::1"]),
+        ("fd00::1", ["fd00::1"]),
+        ("server", ["10.0.0.1", "fd00::1"]),
+        ("localhost", ["127.0.0.1", "::1"]),
+        (None, ["10.0.0.1", "fd00::1", "127.0.0.1", "::1"]),
+        ("", ["10.0.0.1", "fd00::1", "127.0.0.1", "::1"]),
+        ("0.0.0.0", ["10.0.0.1", "127.0.0.1"]),
+    ],
+)
+def test_where_a_server_is_reached(host, reached):
+    """A server is reached at the addresses that it was bound to, "::" without IPv4, and no host at all at each."""
+    world = World(families=BOTH)
+
+    async def serve():
+        await (await asyncio.start_server(echo, host, 80)).serve_forever()
+
+    async def talks(address):
+        try:
+            return [b"x\n"] == await ask(80, b"x\n", host=address)
+        except ConnectionRefusedError:
+            return False
+
+    async def main():
+        world.host("server").start(serve)
+        await asyncio.sleep(1)
+        everywhere = ("10.0.0.1", "fd00::1", "127.0.0.1", "::1")
+        return [address for address in everywhere if await world.on("server", talks(address))]
+
+    assert reached == world.run(main())
+
+
+def test_addresses_of_a_server():
+    """Sockets of both families tell their addresses in their family's form, and a family may be asked for."""
+    world = World(families=BOTH)
+
+    async def main():
+        both = await asyncio.start_server(echo, None, 80)
+        six = await asyncio.start_server(echo, None, 81, family=socket.AF_INET6)
+        return [[(sock.family, sock.getsockname()) for sock in server.sockets] for server in (both, six)]
+
+    four, other = (socket.AF_INET, ("0.0.0.0", 80)), (socket.AF_INET6, ("::", 80, 0, 0))
+    assert [[four, other], [(socket.AF_INET6, ("::", 81, 0, 0))]] == world.run(main())
+
+
+def test_no_descriptor_for_a_listening_socket():
+    """A host with no descriptor left cannot listen; sockets that it had bound for the same server are given back."""
+    world = World(DescriptorExhaustion(hosts=("box",), subjects=("listen",), after=1, max_triggers=1))
+
+    async def listen():
+        try:
+            server = await asyncio.start_server(echo, ["127.0.0.1", "::1"], 80)
+        except OSError as error:
+            return error.errno
+        return len(server.sockets)
+
+    async def main():
+        box = [await world.on("box", listen()) for _ in range(2)]
+        return box, await world.on("other", listen())
+
+    assert (([errno.EMFILE, 2], 2), {"DescriptorExhaustion": 1}) == (world.run(main()), world.fired())
 
 
 def test_server_that_has_not_started_refuses():

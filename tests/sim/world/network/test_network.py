@@ -12,28 +12,32 @@ from kelpie_sim.scenario import Scenario
 from kelpie_sim.simulation import simulate
 from kelpie_sim.world.network.faults import DnsFail, DnsSlow, NetworkDelay
 from tests.sim import programs
-from tests.sim.world.network.wires import Recorder, World, ask, echo
+from tests.sim.world.network.wires import BOTH, Recorder, World, ask, echo
 
 
 def test_getaddrinfo():
-    """Names resolve to one IPv4 address, as stream and as datagram; the form is that of the socket module."""
-    world = World()
+    """Names resolve to their addresses, as stream and as datagram; the form is that of the socket module."""
+    world = World(families=BOTH)
 
     async def main():
         world.host("a")
         loop = world.loop
         both = await loop.getaddrinfo("a", "http")
-        one = await loop.getaddrinfo("a", 80, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+        six = await loop.getaddrinfo("a", 80, family=socket.AF_INET6, type=socket.SOCK_STREAM)
+        one = await loop.getaddrinfo("a", 80, type=socket.SOCK_STREAM, family=socket.AF_INET, flags=socket.AI_CANONNAME)
         anywhere = await loop.getaddrinfo(None, None, flags=socket.AI_PASSIVE, proto=socket.IPPROTO_UDP)
         here = await loop.getaddrinfo(None, b"443", type=socket.SOCK_DGRAM)
-        return both, one, anywhere, here
+        return both, six, one, anywhere, here
 
     stream, datagram = (socket.AF_INET, socket.SOCK_STREAM, 6), (socket.AF_INET, socket.SOCK_DGRAM, 17)
+    stream6, datagram6 = (socket.AF_INET6, *stream[1:]), (socket.AF_INET6, *datagram[1:])
+    four, other = ("10.0.0.1", 80), ("fd00::1", 80, 0, 0)
     expected = (
-        [(*stream, "", ("10.0.0.1", 80)), (*datagram, "", ("10.0.0.1", 80))],
-        [(*stream, "a", ("10.0.0.1", 80))],
-        [(*datagram, "", ("0.0.0.0", 0))],
-        [(*datagram, "", ("127.0.0.1", 443))],
+        [(*stream, "", four), (*datagram, "", four), (*stream6, "", other), (*datagram6, "", other)],
+        [(*stream6, "", other)],
+        [(*stream, "a", four)],
+        [(*datagram, "", ("0.0.0.0", 0)), (*datagram6, "", ("::", 0, 0, 0))],
+        [(*datagram6, "", ("::1", 443, 0, 0)), (*datagram, "", ("127.0.0.1", 443))],
     )
     assert expected == world.run(main())
 
@@ -48,11 +52,14 @@ def test_names_that_do_not_resolve():
             with pytest.raises(socket.gaierror) as caught:
                 await world.loop.getaddrinfo(*ask_for)
             errors.append(caught.value.errno)
-        with pytest.raises(socket.gaierror) as caught:
-            await world.loop.getaddrinfo("harness", 80, family=socket.AF_INET6)
-        return [*errors, caught.value.errno]
+        for address, family in (("10.0.0.1", socket.AF_INET6), ("fd00::1", socket.AF_INET), ("harness", 12_345)):
+            with pytest.raises(socket.gaierror) as caught:
+                await world.loop.getaddrinfo(address, 80, family=family)
+            errors.append(caught.value.errno)
+        return errors
 
-    assert [socket.EAI_NONAME, socket.EAI_SERVICE, socket.EAI_ADDRFAMILY] == world.run(main())
+    wrong_family = [socket.EAI_ADDRFAMILY, socket.EAI_ADDRFAMILY, socket.EAI_FAMILY]
+    assert [socket.EAI_NONAME, socket.EAI_SERVICE, *wrong_family] == world.run(main())
 
 
 def test_getnameinfo():
@@ -68,9 +75,10 @@ def test_getnameinfo():
             await ask_for(("10.0.0.1", 80)),
             await ask_for(("10.0.0.1", 80), socket.NI_NUMERICHOST),
             await ask_for(("10.1.1.1", 80)),
+            await ask_for(("fd00::1", 80, 0, 0)),
         )
 
-    assert (("a", "80"), ("10.0.0.1", "80"), ("10.1.1.1", "80")) == world.run(main())
+    assert (("a", "80"), ("10.0.0.1", "80"), ("10.1.1.1", "80"), ("a", "80")) == world.run(main())
 
 
 def test_dns_faults():

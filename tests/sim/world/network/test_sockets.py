@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kelpie_sim.world.network.sockets import SimSocket, described
+from kelpie_sim.world.network.sockets import SimSocket, described, sockaddr
 
 
 def is_readable(fileno):
@@ -33,6 +33,12 @@ def test_addresses():
     assert ("10.0.0.2", 9) == SimSocket(("10.0.0.1", 80), ("10.0.0.2", 9)).getpeername()
     with pytest.raises(OSError, match="not connected"):
         SimSocket(("10.0.0.1", 80)).getpeername()
+
+
+def test_families():
+    """An address of IPv6 has four parts, and its socket is of that family."""
+    assert (("10.0.0.1", 80), ("fd00::1", 80, 0, 0)) == (sockaddr("10.0.0.1", 80), sockaddr("fd00::1", 80))
+    assert (socket.AF_INET, socket.AF_INET6) == tuple(SimSocket(sockaddr(at, 1)).family for at in ("10.0.0.1", "::1"))
 
 
 def test_options():

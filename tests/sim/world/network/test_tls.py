@@ -156,7 +156,7 @@ def test_what_the_stand_in_tells():
         names = [name for _, name in tls.getpeercert()["subjectAltName"]]
         return names, tls.selected_alpn_protocol(), tls.compression(), tls.cipher()[1], tls.getpeercert(True) != b""
 
-    names = ["10.0.0.1", "127.0.0.1", "localhost", "server"]
+    names = ["10.0.0.1", "127.0.0.1", "::1", "fd00::1", "localhost", "server"]
     assert (names, None, None, "TLSv1.3", True) == world.run(main())
     assert [(True, None, "TLSv1.3")] == told
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from socket import AF_INET, AF_INET6
 from typing import Any
 
 from kelpie_sim.faults import Fault, FaultBoard
@@ -16,10 +17,15 @@ MS = 1_000_000
 STEADY = Law(latency=Fixed(10 * MS))
 
 
-class World(programs.World):
-    """A loop with hosts and a network; `lines` is the story."""
+BOTH = (AF_INET, AF_INET6)
 
-    def __init__(self, *faults: Fault, seed: int = 1, law: Law = STEADY, tls: Any = "refuse", **options) -> None:
+
+class World(programs.World):
+    """A loop with hosts and a network; `lines` is the story. Names stand for IPv4 addresses unless told otherwise."""
+
+    def __init__(
+        self, *faults: Fault, seed: int = 1, law: Law = STEADY, tls: Any = "refuse", families=(AF_INET,), **options
+    ) -> None:
         super().__init__(seed, **options)
         self.lines: list[str] = []
         self.hosts: dict[str, Host] = {}
@@ -30,6 +36,7 @@ class World(programs.World):
         self.network = Network(
             self.loop, self.streams, self.board, self.lines.append, hosts=self.hosts, law=law, tls=tls
         )
+        self.network.resolve_to(*families)
 
     def host(self, name: str) -> Host:
         """Return the host of this name."""
