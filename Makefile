@@ -30,7 +30,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml tools/make_venv.sh
 
 test: lint coverage ## Check style and types, run all tests, hold the core to full branch coverage
 	@echo "test: everything else, on $(JOBS) processes"
-	@$(RUN) pytest -q -n $(JOBS) $(CORE_TESTS:%=--ignore=%)
+	@$(RUN) pytest -q -n $(JOBS) --dist worksteal $(CORE_TESTS:%=--ignore=%)
 
 simulate: $(VENV)/.ready ## Run every scenario over many seeds on all cores and end with a table of what was found
 	@echo "simulate: every scenario over many seeds; a failure prints the one line that replays it"

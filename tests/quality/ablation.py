@@ -42,9 +42,9 @@ def read_ablations() -> tuple[Ablation, ...]:
 
 
 def copy_packages(target: Path) -> None:
-    """Copy all that a simulation needs."""
+    """Copy all that a simulation needs; what is compiled already comes along, and is valid but for what is edited."""
     for name in COPIED:
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, target / name)
 
 
 def apply(ablation: Ablation, target: Path) -> None:
@@ -60,4 +60,4 @@ def simulate(target: Path, scenario: str, *, seeds: int = SEEDS_MAX) -> "subproc
     """Run a scenario of the copy until its first finding."""
     command = [sys.executable, "-m", "kelpie_sim", "simulate", "--scenario", scenario]
     options = ["--seeds", str(seeds), "--jobs", "1", "--fail-fast"]
-    return subprocess.run([*command, *options], cwd=target, capture_output=True, text=True, timeout=300)
+    return subprocess.run([*command, *options], cwd=target, capture_output=True, text=True, timeout=1_200)
