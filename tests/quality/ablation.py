@@ -59,5 +59,5 @@ def apply(ablation: Ablation, target: Path) -> None:
 def simulate(target: Path, scenario: str, *, seeds: int = SEEDS_MAX) -> "subprocess.CompletedProcess[str]":
     """Run a scenario of the copy until its first finding."""
     command = [sys.executable, "-m", "kelpie_sim", "simulate", "--scenario", scenario]
-    options = ["--seeds", str(seeds), "--jobs", "1", "--fail-fast"]
+    options = ["--seeds", str(seeds), "--jobs", "1", "--fail-fast", "--no-shrink"]
     return subprocess.run([*command, *options], cwd=target, capture_output=True, text=True, timeout=1_200)
