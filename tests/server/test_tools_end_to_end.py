@@ -193,7 +193,8 @@ def test_a_tool_dies_with_its_server(tmp_path: Path) -> None:
         assert [True, True] == [is_alive(tool) for tool in tools]
         server.kill()
         asking.join()
-    assert True is eventually(lambda: not any(map(is_alive, tools)))
+    eventually(lambda: not any(map(is_alive, tools)))
+    assert [False, False] == [is_alive(tool) for tool in tools]
     again = ServerProcess(tmp_path, "--tools-folder", str(work))
     body = {"source_code": "def f(): return 1", "args": {}}
     assert "1" == httpx.post(f"{again.url}/v1/tools/run", json=body).json()["tool_return"]

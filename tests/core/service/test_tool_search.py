@@ -147,4 +147,5 @@ async def test_search_looks_everywhere() -> None:
     assert 2 == len(await home.main.tools.search("mail", limit=2))
     with pytest.raises(InvalidInput, match=r"\$\.limit"):
         await home.main.tools.search("mail", limit=limits.TOOL_SEARCH_ITEMS_MAX + 1)
-    assert True is EVERY_TOOL.matches((await home.main.tools.search("parcel"))[0].tool)
+    (parcel,) = await home.main.tools.search("parcel", wanted=EVERY_TOOL)
+    assert EVERY_TOOL.matches(parcel.tool)

@@ -177,7 +177,8 @@ def test_conversation_as_a_filter():
 
 def test_a_reset():
     """A reset says whether the initial messages are wanted; a word that is no flag is refused."""
-    assert True is reset_fields({"add_default_initial_messages": True}).add_default_initial_messages
+    asked = [reset_fields({"add_default_initial_messages": flag}) for flag in (False, True)]
+    assert [False, True] == [fields.add_default_initial_messages for fields in asked]
     with pytest.raises(InvalidInput, match=r"\$\.add_default_initial_messages"):
         reset_fields({"add_default_initial_messages": "x"})
 
